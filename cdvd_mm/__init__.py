@@ -1,0 +1,5 @@
+"""cdvd_mm: cascaded video deblurring with a temporal sharpness prior, for MMagic."""
+
+from .version import __version__
+
+__all__ = ['__version__']
