@@ -1,0 +1,57 @@
+"""Fixtures shared by all the tests."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+# Two cores are the machine this suite is meant for; small tensors are slower with more threads.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+REPO_ROOT = Path(__file__).resolve().parents[1]
+SHARED = REPO_ROOT.parent / 'shared'
+
+
+def _devices() -> list[str]:
+    try:
+        import torch
+    except ImportError:  # tests of the tools that must work without PyTorch
+        return ['cpu']
+    return ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
+
+
+@pytest.fixture(params=_devices())
+def device(request) -> str:
+    """'cpu', and 'cuda' as well where there is a usable GPU."""
+    return request.param
+
+
+@pytest.fixture(scope='session')
+def repo_root() -> Path:
+    """Folder of the checkout."""
+    return REPO_ROOT
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+    """Folder with reference outputs, clips and weights; the test is skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip(f'reference data not found: {SHARED} does not exist')
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Every test starts from the same random state."""
+    random.seed(0)
+    try:
+        import numpy as np
+        np.random.seed(0)
+        import torch
+        torch.manual_seed(0)
+    except ImportError:
+        pass
+    yield
