@@ -1,1 +1,5 @@
-"""TODO-doc"""
+"""Networks that restore frames, one a file."""
+
+from .stfan_net import STFANNet
+
+__all__ = ['STFANNet']

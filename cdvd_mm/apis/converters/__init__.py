@@ -1,0 +1,1 @@
+"""Converters of the authors' checkpoints to this package's names."""

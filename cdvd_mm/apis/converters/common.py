@@ -1,0 +1,115 @@
+"""What all checkpoint converters share: reading, renaming under control, writing."""
+
+import os
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cdvd_mm.version import __version__
+
+#: where published checkpoints keep their parameters
+CONTAINERS = ('state_dict', 'params_ema', 'params', 'model', 'network', 'deblurnet_state_dict')
+
+
+def read_state_dict(path: str, containers: Sequence[str] = CONTAINERS) -> dict[str, Tensor]:
+    """Read the parameters of a checkpoint of any common form.
+
+    Args:
+        path (str): File written by ``torch.save``: a plain state dict, or a
+            dict that holds one under one of ``containers``. ``module.``
+            prefixes (DataParallel) are dropped.
+        containers (Sequence[str]): Keys to look under, first come first.
+
+    Returns:
+        dict[str, Tensor]: Parameters by their original names.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no parameters, or cannot be read.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'No checkpoint at {path}.')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise ValueError(f'{path} cannot be read as a checkpoint (truncated, or no file of '
+                         f'torch.save): {str(error).splitlines()[0]}') from error
+    for key in containers:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping) or not content or not all(
+            isinstance(value, Tensor) for value in content.values()):
+        found = ', '.join(list(content)[:8]) if isinstance(content, Mapping) else type(content)
+        raise ValueError(f'{path} holds no state dict: expected a mapping of names to tensors, '
+                         f'bare or under one of {", ".join(containers)}; found {found}.')
+    return {key.removeprefix('module.'): value for key, value in content.items()}
+
+
+def _some(names: Sequence[str], limit: int = 12) -> str:
+    names = sorted(names)
+    rest = f' and {len(names) - limit} more' if len(names) > limit else ''
+    return ', '.join(names[:limit]) + rest
+
+
+def rename_strictly(state: Mapping[str, Tensor], names: Mapping[str, str], network: nn.Module,
+                    what: str) -> dict[str, Tensor]:
+    """Give every parameter its new name; refuse what does not fit exactly.
+
+    Args:
+        state (Mapping[str, Tensor]): Parameters by original names.
+        names (Mapping[str, str]): Original name by new name, for every entry
+            of the network's state dict.
+        network (nn.Module): The network that the result must load into.
+        what (str): What was expected, for the error message.
+
+    Returns:
+        dict[str, Tensor]: Parameters by the network's names.
+
+    Raises:
+        ValueError: If a parameter is missing, left over or of another shape;
+            all of them are named.
+    """
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    if set(expected) != set(names):
+        raise AssertionError(f'incomplete name table for {what}: '
+                             f'{_some(set(expected) ^ set(names))}')
+    missing = [old for old in names.values() if old not in state]
+    left_over = set(state) - set(names.values())
+    wrong = [f'{old}: {tuple(state[old].shape)} instead of {expected[new]}'
+             for new, old in names.items()
+             if old in state and tuple(state[old].shape) != expected[new]]
+    problems = []
+    if missing:
+        problems.append(f'missing ({len(missing)}): {_some(missing)}')
+    if left_over:
+        problems.append(f'left over ({len(left_over)}): {_some(left_over)}')
+    if wrong:
+        problems.append(f'of another shape ({len(wrong)}): {_some(wrong)}')
+    if problems:
+        raise ValueError(f'This is not a checkpoint of {what}. ' + '; '.join(problems) + '.')
+    return {new: state[old].clone() for new, old in names.items()}
+
+
+def convert_file(source: str, target: str, convert: Callable[[Mapping[str, Tensor]], dict],
+                 prefix: str = 'generator.', origin: str | None = None) -> dict[str, Tensor]:
+    """Read ``source``, convert it and write a checkpoint of this package.
+
+    Args:
+        source (str): The authors' checkpoint.
+        target (str): File to write; its folder is made.
+        convert (Callable): Maps the original state dict to a network's.
+        prefix (str): Put in front of every name: where a restorer keeps its
+            network. Default: 'generator.'.
+        origin (str, optional): What it was, kept in the checkpoint's meta.
+
+    Returns:
+        dict[str, Tensor]: The state dict as written.
+    """
+    converted = {prefix + key: value for key, value in convert(read_state_dict(source)).items()}
+    os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
+    meta = {'converted_from': origin or os.path.basename(source), 'cdvd_mm_version': __version__}
+    torch.save({'state_dict': converted, 'meta': meta}, target)
+    return converted
