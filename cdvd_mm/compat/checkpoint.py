@@ -1,0 +1,97 @@
+"""Checkpoints of MMEngine, loaded with ``weights_only=True``.
+
+From PyTorch 2.6 on, ``torch.load`` accepts nothing but tensors and plain
+containers unless told otherwise. MMEngine stores a little more: histories of
+logged scalars and NumPy numbers. Exactly these types are allow-listed; the
+safe mode is never switched off, and older PyTorch is put into it too.
+"""
+
+import contextlib
+import os.path as osp
+import pickle
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+import torch
+from mmengine.utils import digit_version
+from torch import serialization
+
+
+def _numpy_reconstructors() -> dict[str, object]:
+    """Functions that rebuild arrays and scalars, under all their pickled names."""
+    core = getattr(np, '_core', None) or np.core
+    functions = {'_reconstruct': core.multiarray._reconstruct, 'scalar': core.multiarray.scalar}
+    return {
+        f'{package}.multiarray.{name}': function
+        for package in ('numpy.core', 'numpy._core') for name, function in functions.items()
+    }
+
+
+def allowed_types() -> dict[str, object]:
+    """Return the types beyond tensors that checkpoints may hold, by pickled name."""
+    from mmengine.logging import HistoryBuffer
+    scalars = (np.float64, np.float32, np.float16, np.int64, np.int32, np.uint8, np.uint32,
+               np.uint64, np.bool_)
+    dtypes = {type(np.dtype(scalar)) for scalar in scalars}
+    plain = [HistoryBuffer, np.ndarray, np.dtype, *scalars, *dtypes]
+    named = {f'{item.__module__}.{item.__qualname__}': item for item in plain}
+    return {**named, **_numpy_reconstructors()}
+
+
+def install(checkpoint_module: ModuleType) -> None:
+    """Allow-list the types and make MMEngine's local loader a safe one.
+
+    Args:
+        checkpoint_module (ModuleType): ``mmengine.runner.checkpoint``.
+    """
+    if hasattr(serialization, 'add_safe_globals'):
+        allowed = allowed_types()
+        takes_names = digit_version(torch.__version__) >= digit_version('2.7')
+        serialization.add_safe_globals(
+            [(item, name) for name, item in allowed.items()] if takes_names
+            else list(allowed.values()))
+    checkpoint_module.CheckpointLoader.register_scheme(
+        prefixes='', loader=load_from_local, force=True)
+
+
+@contextlib.contextmanager
+def _allow_list_of_old_pytorch() -> Iterator[None]:
+    """The allow-list for PyTorch 2.1 to 2.3, which have no way to state one."""
+    from torch import _weights_only_unpickler as unpickler
+    known = unpickler._get_allowed_globals
+    unpickler._get_allowed_globals = lambda: {**known(), **allowed_types()}
+    try:
+        yield
+    finally:
+        unpickler._get_allowed_globals = known
+
+
+def load_from_local(filename: str, map_location=None):
+    """Load a checkpoint from a local path, tensors and allow-listed types only.
+
+    Args:
+        filename (str): Path of the checkpoint.
+        map_location: As for ``torch.load``.
+
+    Returns:
+        dict: The checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is truncated, is no PyTorch checkpoint, or holds
+            types that are not on the allow-list.
+    """
+    filename = osp.expanduser(str(filename))
+    if not osp.isfile(filename):
+        raise FileNotFoundError(f'checkpoint not found: {filename}')
+    has_allow_list = hasattr(serialization, 'add_safe_globals')
+    with contextlib.nullcontext() if has_allow_list else _allow_list_of_old_pytorch():
+        try:
+            return torch.load(filename, map_location=map_location, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(
+                f'cannot read checkpoint {filename}: {reason} (expected a complete PyTorch file '
+                'that holds tensors, plain containers and MMEngine\'s own types; the safe mode '
+                'weights_only=True is never switched off)') from error
