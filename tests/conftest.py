@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import cdvd_mm  # noqa: F401  (before mmcv.ops and mmagic, which it makes importable)
+
 # Two cores are the machine this suite is meant for; small tensors are slower with more threads.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
