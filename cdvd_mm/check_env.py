@@ -101,7 +101,7 @@ def _pinned(name: str, module: str, distributions: Sequence[str], version: str,
 def _extra(name: str, module: str, distribution: str, extra: str, purpose: str,
            minimum: str = '') -> Requirement:
     return Requirement(name, module, (distribution,), minimum, required=False, purpose=purpose,
-                       get=f"{INSTALL} --extras {extra}, or pip install {distribution}")
+                       get=f'{INSTALL} --extras {extra}, or pip install {distribution}')
 
 
 def _next_release(version: str) -> str:
@@ -221,8 +221,9 @@ def check_torchvision_fits() -> Row | None:
     pins = [match[1] for need in needs if (match := re.match(r'torch\s*\(?==\s*([\w.]+)', need))]
     if not pins or release(pins[0]) == release(torch_version):
         return None
-    return Row('torchvision', metadata.version('torchvision'), f'the one for PyTorch {torch_version}',
-               WRONG, f'made for PyTorch {pins[0]}: pip uninstall torchvision, then {INSTALL}')
+    return Row('torchvision', metadata.version('torchvision'),
+               f'the one for PyTorch {torch_version}', WRONG,
+               f'made for PyTorch {pins[0]}: pip uninstall torchvision, then {INSTALL}')
 
 
 @contextmanager
@@ -343,8 +344,8 @@ def render(report: Report, stream) -> None:
     if wrong:
         stream.write('Not complete. To mend:\n')
         for row in wrong:
-            stream.write(f'  {row.name}: found {row.found}, expected {row.expected or "it to work"}; '
-                         f'{row.note}\n')
+            expected = row.expected or 'it to work'
+            stream.write(f'  {row.name}: found {row.found}, expected {expected}; {row.note}\n')
     else:
         stream.write('Everything required is there.\n')
     if absent:

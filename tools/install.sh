@@ -153,7 +153,10 @@ pip_install() {  # pip_install WHAT ARGS...: quiet but for errors, nothing that 
     local what=$1
     shift
     say "$what"
-    "$py" -m pip install --quiet --disable-pip-version-check --constraint "$constraints" "$@" ||
+    # A download of minutes shows its progress to a person, and only to a person.
+    local quiet=--quiet
+    if [ -t 2 ] && [[ $what == *minutes* ]]; then quiet=; fi
+    "$py" -m pip install ${quiet:+"$quiet"} --disable-pip-version-check --constraint "$constraints" "$@" ||
         die "$what: failed (pip's message is above); once mended, run this script again"
 }
 found() {  # version of an installed distribution, empty where there is none
