@@ -1,5 +1,10 @@
 """Operators, one a file; they import torch alone."""
 
+from .correlation import correlation, correlation_torch
 from .filter_adaptive_conv import filter_adaptive_conv
+from .flow_warp import flow_warp, flow_warp_torch, validity_mask, warp_with_mask
 
-__all__ = ['filter_adaptive_conv']
+__all__ = [
+    'correlation', 'correlation_torch', 'filter_adaptive_conv', 'flow_warp', 'flow_warp_torch',
+    'validity_mask', 'warp_with_mask'
+]

@@ -1,1 +1,5 @@
-"""TODO-doc"""
+"""Optical flow."""
+
+from .mmflow_estimator import MMFlowEstimator
+
+__all__ = ['MMFlowEstimator']

@@ -1,1 +1,5 @@
-"""TODO-doc"""
+"""Priors that guide the restoration."""
+
+from .temporal_sharpness_prior import TemporalSharpnessPrior
+
+__all__ = ['TemporalSharpnessPrior']

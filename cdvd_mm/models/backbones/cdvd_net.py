@@ -1,0 +1,373 @@
+"""The cascaded deblurring network with temporal sharpness prior (CVPR 2020)."""
+
+from typing import NamedTuple, Optional, Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from cdvd_mm.ops import warp_with_mask
+from cdvd_mm.registry import MODELS
+
+Features = Optional[dict[str, Tensor]]
+
+
+class AlignedTriples(NamedTuple):
+    """n triples of adjacent frames, the outer ones warped to the middle one.
+
+    Attributes:
+        frames (Tensor): (n, 3, c, h, w): warped previous frame, middle frame,
+            warped next frame; RGB in [0, 1], 0 where not valid.
+        masks (Tensor): (n, 2, 1, h, w), validity of the warped frames, 0 or 1.
+        flows (Tensor, optional): (n, 2, 2, h, w) in pixels, x then y, from the
+            middle frame to the previous and to the next one. None where no
+            flow is estimated.
+    """
+
+    frames: Tensor
+    masks: Tensor
+    flows: Optional[Tensor]
+
+
+class StageDetails(NamedTuple):
+    """What one stage computes on its way; k = t - 2 triples of a clip of t.
+
+    Attributes:
+        restored (Tensor): (n, k, c, h, w) RGB.
+        aligned (Tensor): (n, k, 3, c, h, w), see :class:`AlignedTriples`.
+        masks (Tensor): (n, k, 2, 1, h, w).
+        flows (Tensor, optional): (n, k, 2, 2, h, w) in pixels.
+        sharpness (Tensor, optional): S (n, k, 1, h, w) in [0, 1]; None without
+            a prior.
+    """
+
+    restored: Tensor
+    aligned: Tensor
+    masks: Tensor
+    flows: Optional[Tensor]
+    sharpness: Optional[Tensor]
+
+
+class ResidualBlock(nn.Module):
+    """Conv, ReLU, conv, plus identity; no activation after the sum.
+
+    Args:
+        channels (int): of input and output.
+        kernel_size (int): odd.
+    """
+
+    def __init__(self, channels: int, kernel_size: int = 5) -> None:
+        super().__init__()
+        padding = kernel_size // 2
+        self.conv1 = nn.Conv2d(channels, channels, kernel_size, padding=padding)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, c, h, w)."""
+        return x + self.conv2(self.relu(self.conv1(x)))
+
+
+class ReconstructionNet(BaseModule):
+    """The restoration network: SRN's encoder-decoder without its ConvLSTM.
+
+    Weights start as PyTorch draws them.
+
+    Args:
+        in_channels (int): of the input.
+        mid_channels (int): at full size; doubled at half, again at quarter size.
+        num_blocks (int): residual blocks of each of the six parts.
+        out_channels (int): of the output.
+    """
+
+    def __init__(self, in_channels: int, mid_channels: int = 32, num_blocks: int = 3,
+                 out_channels: int = 3) -> None:
+        super().__init__()
+        full, half, quarter = mid_channels, 2 * mid_channels, 4 * mid_channels
+
+        def conv(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 5, stride=stride, padding=2),
+                nn.ReLU(inplace=True))
+
+        def upsample(in_channels: int, out_channels: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1,
+                                   output_padding=1), nn.ReLU(inplace=True))
+
+        def blocks(channels: int) -> list[nn.Module]:
+            return [ResidualBlock(channels) for _ in range(num_blocks)]
+
+        self.in_block = nn.Sequential(conv(in_channels, full, 1), *blocks(full))
+        self.encoder1 = nn.Sequential(conv(full, half, 2), *blocks(half))
+        self.encoder2 = nn.Sequential(conv(half, quarter, 2), *blocks(quarter))
+        self.decoder2 = nn.Sequential(*blocks(quarter), upsample(quarter, half))
+        self.decoder1 = nn.Sequential(*blocks(half), upsample(half, full))
+        self.out_block = nn.Sequential(*blocks(full),
+                                       nn.Conv2d(full, out_channels, 5, padding=2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, in_channels, h, w) -> (n, out_channels, h, w); h, w multiples of 4."""
+        full = self.in_block(x)  # (n, mid, h, w)
+        half = self.encoder1(full)  # (n, 2 mid, h/2, w/2)
+        quarter = self.encoder2(half)  # (n, 4 mid, h/4, w/4)
+        half = self.decoder2(quarter) + half
+        full = self.decoder1(half) + full
+        return self.out_block(full)
+
+
+@MODELS.register_module()
+class CDVDNet(BaseModule):
+    """Cascaded deep video deblurring with the temporal sharpness prior.
+
+    A stage restores the middle of every three adjacent frames: flow to both
+    neighbours, warping, sharpness prior S, restoration network on
+    ``cat(warped previous, middle, warped next, S)``. The next stage does the
+    same to the results, with the same parameters. A stage takes all its
+    triples as one batch and computes each frame's flow features once.
+
+    Pan, Bai, Tang: Cascaded Deep Video Deblurring Using Temporal Sharpness
+    Prior, CVPR 2020. The defaults give the released network, 16,187,045
+    parameters with PWC-Net.
+
+    Args:
+        num_frames (int): frames of a window, ``2 * num_stages + 1``.
+        num_stages (int): T, at least 1.
+        mid_channels (int): width of the restoration network at full size.
+        num_blocks (int): residual blocks in each of its six parts.
+        flow_estimator (dict, optional): config of the flow estimator. None:
+            neighbours are taken as they are (ablation).
+        prior (dict, optional): config of the sharpness prior. None: no S, 9
+            input channels (ablation).
+        predict_residual (bool): the restoration network's output is added to
+            the middle frame. The paper predicts the frame itself.
+        init_cfg (dict, optional): initialisation, see mmengine's BaseModule.
+
+    Raises:
+        ValueError: an even ``num_frames``, or one that does not fit
+            ``num_stages``.
+    """
+
+    size_divisor = 4
+    """Height and width must be multiples of this."""
+
+    def __init__(self,
+                 num_frames: int = 5,
+                 num_stages: int = 2,
+                 mid_channels: int = 32,
+                 num_blocks: int = 3,
+                 flow_estimator: Optional[dict] = dict(type='cdvd_mm.MMFlowEstimator'),
+                 prior: Optional[dict] = dict(type='cdvd_mm.TemporalSharpnessPrior'),
+                 predict_residual: bool = False,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        _check_window(num_frames, num_stages)
+        self.num_frames = num_frames
+        self.num_stages = num_stages
+        self.predict_residual = predict_residual
+        self.flow_estimator = None if flow_estimator is None else MODELS.build(flow_estimator)
+        self.prior = None if prior is None else MODELS.build(prior)
+        self.reconstruction = ReconstructionNet(
+            in_channels=9 if prior is None else 10,
+            mid_channels=mid_channels,
+            num_blocks=num_blocks)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Restore the centre frame of a window.
+
+        Args:
+            frames (Tensor): (n, num_frames, 3, h, w) RGB in [0, 1]; h and w
+                multiples of 4.
+
+        Returns:
+            Tensor: (n, 3, h, w) RGB, not clamped.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if frames.ndim == 5 and frames.shape[1] != self.num_frames:
+            raise ValueError(f'this model restores windows of {self.num_frames} frames, not of '
+                             f'{frames.shape[1]}')
+        return self.forward_stages(frames)[-1][:, 0]
+
+    def forward_stages(self, frames: Tensor,
+                       num_active_stages: Optional[int] = None) -> list[Tensor]:
+        """Restore what every stage can of a clip.
+
+        Args:
+            frames (Tensor): (n, t, 3, h, w) RGB in [0, 1]; h and w multiples
+                of 4, t at least ``2 * num_active_stages + 1``.
+            num_active_stages (int, optional): stages to run, 1 to
+                ``num_stages``. None: all.
+
+        Returns:
+            list[Tensor]: of stage s = 1, 2, ...: (n, t - 2 s, 3, h, w), its
+            restored frames, not clamped; the first is frame s of the clip,
+            counted from 0.
+
+        Raises:
+            ValueError: another shape or number of stages.
+        """
+        self._check_clip(frames, self._num_active(num_active_stages))
+        outputs = []
+        for _ in range(self._num_active(num_active_stages)):
+            frames = self._restore_clip(frames)
+            outputs.append(frames)
+        return outputs
+
+    def forward_details(self, frames: Tensor,
+                        num_active_stages: Optional[int] = None) -> list[StageDetails]:
+        """As :meth:`forward_stages`, with flow, warped frames, masks and S.
+
+        Args:
+            frames (Tensor): (n, t, 3, h, w) RGB in [0, 1].
+            num_active_stages (int, optional): stages to run. None: all.
+
+        Returns:
+            list[StageDetails]: one for each stage.
+
+        Raises:
+            ValueError: another shape or number of stages.
+        """
+        self._check_clip(frames, self._num_active(num_active_stages))
+        outputs = []
+        for _ in range(self._num_active(num_active_stages)):
+            n, t = frames.shape[:2]
+            aligned = self.align(*self._triples(frames))
+            sharpness = self.sharpness(aligned)
+            restored = self.restore(aligned, sharpness)
+            details = StageDetails(*(
+                None if value is None else value.unflatten(0, (n, t - 2))
+                for value in (restored, *aligned, sharpness)))
+            frames = details.restored
+            outputs.append(details)
+        return outputs
+
+    # -- the steps of a stage, for whoever goes through a video frame by frame
+
+    def encode(self, frames: Tensor) -> Features:
+        """Compute the flow features of single frames.
+
+        Args:
+            frames (Tensor): (n, 3, h, w) RGB in [0, 1].
+
+        Returns:
+            dict[str, Tensor], optional: features; dimension 0 of each is n.
+            None where no flow is estimated.
+        """
+        return None if self.flow_estimator is None else self.flow_estimator.encode(frames)
+
+    def restore_triples(self, frames: Sequence[Tensor],
+                        features: Optional[Sequence[Features]] = None) -> Tensor:
+        """Run one stage on n triples.
+
+        Args:
+            frames (Sequence[Tensor]): previous, middle and next frames, each
+                (n, 3, h, w) RGB in [0, 1].
+            features (Sequence[dict], optional): what :meth:`encode` gave for
+                each of the three. None: computed here.
+
+        Returns:
+            Tensor: the restored middle frames (n, 3, h, w), not clamped.
+        """
+        aligned = self.align(frames, features)
+        return self.restore(aligned, self.sharpness(aligned))
+
+    def align(self, frames: Sequence[Tensor],
+              features: Optional[Sequence[Features]] = None) -> AlignedTriples:
+        """Warp the outer frames of n triples to the middle ones.
+
+        Args:
+            frames (Sequence[Tensor]): previous, middle and next frames, each
+                (n, 3, h, w) RGB in [0, 1].
+            features (Sequence[dict], optional): what :meth:`encode` gave for
+                each of the three. None: computed here.
+
+        Returns:
+            AlignedTriples: aligned frames, masks, flows.
+        """
+        before, middle, after = frames
+        n, _, height, width = middle.shape
+        if self.flow_estimator is None:
+            return AlignedTriples(torch.stack((before, middle, after), dim=1),
+                                  middle.new_ones(n, 2, 1, height, width), None)
+        if features is None:
+            features = [self.encode(frame) for frame in frames]
+        features_before, features_middle, features_after = features
+        # both neighbours in one batch: (2 n, ...), the previous ones first
+        flow = self.flow_estimator.decode(
+            _cat(features_middle, features_middle), _cat(features_before, features_after),
+            size=(height, width))
+        warped, masks = warp_with_mask(torch.cat((before, after)), flow)
+        return AlignedTriples(
+            torch.stack((warped[:n], middle, warped[n:]), dim=1),
+            torch.stack((masks[:n], masks[n:]), dim=1),
+            torch.stack((flow[:n], flow[n:]), dim=1))
+
+    def sharpness(self, aligned: AlignedTriples) -> Optional[Tensor]:
+        """Compute the prior of the middle frames: S (n, 1, h, w) in [0, 1], or None."""
+        return None if self.prior is None else self.prior(aligned.frames, aligned.masks)
+
+    def restore(self, aligned: AlignedTriples, sharpness: Optional[Tensor]) -> Tensor:
+        """Restore the middle frames of n aligned triples: (n, 3, h, w)."""
+        inputs = aligned.frames.flatten(1, 2)  # (n, 9, h, w)
+        if sharpness is not None:
+            inputs = torch.cat((inputs, sharpness.to(inputs.dtype)), dim=1)  # (n, 10, h, w)
+        restored = self.reconstruction(inputs)
+        return restored + aligned.frames[:, 1] if self.predict_residual else restored
+
+    def _restore_clip(self, frames: Tensor) -> Tensor:
+        """One stage: (n, t, c, h, w) -> (n, t - 2, c, h, w)."""
+        n, t = frames.shape[:2]
+        return self.restore_triples(*self._triples(frames)).unflatten(0, (n, t - 2))
+
+    def _triples(self, frames: Tensor) -> tuple[list[Tensor], Optional[list[Features]]]:
+        """Cut a clip (n, t, c, h, w) into n (t - 2) triples, every frame encoded once."""
+        n, t = frames.shape[:2]
+
+        def shifts(x: Tensor) -> list[Tensor]:
+            return [x[:, k:t - 2 + k].flatten(0, 1) for k in range(3)]
+
+        triples = shifts(frames)
+        features = self.encode(frames.flatten(0, 1))
+        if features is None:
+            return triples, None
+        shifted = {name: shifts(x.unflatten(0, (n, t))) for name, x in features.items()}
+        return triples, [{name: x[k] for name, x in shifted.items()} for k in range(3)]
+
+    def _num_active(self, num_active_stages: Optional[int]) -> int:
+        if num_active_stages is None:
+            return self.num_stages
+        if not 1 <= num_active_stages <= self.num_stages:
+            raise ValueError(f'num_active_stages must be 1 to {self.num_stages}, not '
+                             f'{num_active_stages}')
+        return num_active_stages
+
+    def _check_clip(self, frames: Tensor, num_stages: int) -> None:
+        shape = tuple(frames.shape)
+        if frames.ndim != 5 or shape[2] != 3:
+            raise ValueError(f'CDVDNet takes RGB clips (n, t, 3, h, w), not {shape}')
+        if shape[1] < 2 * num_stages + 1:
+            raise ValueError(f'{num_stages} stages need {2 * num_stages + 1} frames or more, got '
+                             f'{shape[1]}')
+        if shape[3] % self.size_divisor or shape[4] % self.size_divisor:
+            raise ValueError(f'height and width must be multiples of {self.size_divisor}, not '
+                             f'{shape[3]} and {shape[4]}; pad or crop the frames')
+
+
+def _cat(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: torch.cat((x, second[name])) for name, x in first.items()}
+
+
+def _check_window(num_frames: int, num_stages: int) -> None:
+    if num_stages < 1:
+        raise ValueError(f'num_stages must be 1 or more, not {num_stages}')
+    fits = f'num_stages={num_stages} needs num_frames={2 * num_stages + 1}'
+    if num_frames % 2 == 0:
+        raise ValueError(f'num_frames must be odd, as the middle frame is restored, not '
+                         f'{num_frames}; {fits}')
+    if num_frames != 2 * num_stages + 1:
+        alternative = f', num_frames={num_frames} fits num_stages={num_frames // 2}' \
+            if num_frames >= 3 else ''
+        raise ValueError(f'num_frames={num_frames} does not fit num_stages={num_stages}: '
+                         f'{fits}{alternative}')

@@ -1,0 +1,347 @@
+"""Any optical flow network of MMFlow behind one interface.
+
+This is the only place that reaches MMFlow, through its registry.
+"""
+
+import copy
+from typing import Optional, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmengine.runner import load_checkpoint
+from torch import Tensor, nn
+
+from cdvd_mm.ops import correlation, flow_warp, validity_mask
+from cdvd_mm.registry import MODELS
+
+Features = dict[str, Tensor]
+
+# MMFlow's registry finds modules of this package by their full path alone: a
+# scope is looked for among the root registry's own children, and cdvd_mm's is
+# a child of MMagic's
+_HERE = 'cdvd_mm.models.flow_estimators.mmflow_estimator'
+
+PWCNET = dict(
+    type='mmflow.PWCNet',
+    encoder=dict(
+        type='mmflow.PWCNetEncoder',
+        in_channels=3,
+        net_type='Basic',
+        pyramid_levels=['level1', 'level2', 'level3', 'level4', 'level5', 'level6'],
+        out_channels=(16, 32, 64, 96, 128, 196),
+        strides=(2, 2, 2, 2, 2, 2),
+        dilations=(1, 1, 1, 1, 1, 1),
+        act_cfg=dict(type='LeakyReLU', negative_slope=0.1)),
+    decoder=dict(
+        type='mmflow.PWCNetDecoder',
+        in_channels=dict(level6=81, level5=213, level4=181, level3=149, level2=117),
+        flow_div=20.,
+        corr_cfg=dict(type=f'{_HERE}.FeatureCorrelation', max_displacement=4),
+        warp_cfg=dict(type=f'{_HERE}.FeatureWarp', threshold=0.999),
+        act_cfg=dict(type='LeakyReLU', negative_slope=0.1),
+        scaled=True,
+        post_processor=dict(type='mmflow.ContextNet', in_channels=565)),
+    init_cfg=dict(
+        type='Kaiming',
+        nonlinearity='leaky_relu',
+        layer=['Conv2d', 'ConvTranspose2d'],
+        mode='fan_in',
+        bias=0))
+"""PWC-Net as CDVD-TSP runs it (9,374,274 parameters)."""
+
+RAFT_SMALL = dict(
+    type='mmflow.RAFT',
+    num_levels=4,
+    radius=3,
+    cxt_channels=64,
+    h_channels=96,
+    encoder=dict(
+        type='mmflow.RAFTEncoder',
+        in_channels=3,
+        out_channels=128,
+        net_type='Small',
+        norm_cfg=dict(type='IN')),
+    cxt_encoder=dict(
+        type='mmflow.RAFTEncoder',
+        in_channels=3,
+        out_channels=160,
+        net_type='Small',
+        norm_cfg=dict(type=f'{_HERE}.NoNorm')),
+    decoder=dict(
+        type='mmflow.RAFTDecoder',
+        net_type='Small',
+        num_levels=4,
+        radius=3,
+        iters=12,
+        corr_op_cfg=dict(type='mmflow.CorrLookup', align_corners=True),
+        gru_type='Conv',
+        feat_channels=128,
+        act_cfg=dict(type='ReLU')))
+"""RAFT-small as its authors released it (990,162 parameters)."""
+
+# What a network was trained with: the size its input must be a multiple of,
+# how a frame gets there, and the value range of its pixels. All take RGB: the
+# converters turn the first convolution of a network trained on BGR around.
+CONVENTIONS = {
+    'PWCNet': dict(size_divisor=64, fit='resize', value_range=(0., 1.)),
+    'RAFT': dict(size_divisor=8, fit='pad', value_range=(-1., 1.)),
+}
+DEFAULT_CONVENTION = CONVENTIONS['PWCNet']
+FITS = ('resize', 'pad')
+CHANNEL_ORDERS = ('rgb', 'bgr')
+
+
+class FeatureCorrelation(nn.Module):
+    """:func:`cdvd_mm.ops.correlation` where MMFlow expects mmcv's operator.
+
+    Args:
+        max_displacement (int): radius of the search.
+    """
+
+    kernel_size = 1  # read by MMFlow's CorrBlock, which divides by the channels
+
+    def __init__(self, max_displacement: int = 4) -> None:
+        super().__init__()
+        self.max_displacement = max_displacement
+
+    def forward(self, reference: Tensor, neighbour: Tensor) -> Tensor:
+        """(n, c, h, w) twice -> (n, (2 d + 1)^2, h, w)."""
+        return correlation(reference, neighbour, max_displacement=self.max_displacement)
+
+
+class FeatureWarp(nn.Module):
+    """Warping inside PWC-Net: zero padding, times the validity mask.
+
+    MMFlow's own samples an image of ones for every channel and cuts it at
+    0.9999; the released network cuts at 0.999.
+
+    Args:
+        threshold (float): see :func:`cdvd_mm.ops.validity_mask`.
+    """
+
+    def __init__(self, threshold: float = 0.999) -> None:
+        super().__init__()
+        self.threshold = threshold
+
+    def forward(self, feature: Tensor, flow: Tensor) -> Tensor:
+        """(n, c, h, w) and (n, 2, h, w) in pixels of the feature -> (n, c, h, w)."""
+        flow = flow.float() if flow.dtype in (torch.float16, torch.bfloat16) else flow
+        warped = flow_warp(feature, flow, padding_mode='zeros')
+        return warped * validity_mask(flow, self.threshold).to(warped.dtype)
+
+
+class NoNorm(nn.Identity):
+    """A 'normalisation' that does nothing, for RAFT-small's context encoder."""
+
+
+@MODELS.register_module()
+class MMFlowEstimator(BaseModule):
+    """Optical flow in pixels between RGB frames in [0, 1].
+
+    The network's habits (input size, value range, colour order, scale of its
+    output) stay in here. ``encode`` and ``decode`` are apart, so that the
+    features of a frame are computed once however many pairs it is in.
+
+    Args:
+        estimator (dict): config of an MMFlow network,
+            ``dict(type='mmflow.<name>', ...)``. Default: :data:`PWCNET`.
+        size_divisor (int, optional): the network's input is brought to the
+            next multiple of this. None: as ``estimator`` was trained, 64 for
+            PWC-Net and networks not known here, 8 for RAFT.
+        fit (str, optional): how it gets there: ``'resize'`` (bilinear,
+            ``align_corners=False``; the flow is scaled back by each side's
+            ratio) or ``'pad'`` (the edges repeated on all sides, the flow
+            cropped). None: ``'resize'``, ``'pad'`` for RAFT.
+        value_range (tuple[float, float], optional): what black and white are
+            to the network. None: (0, 1), (-1, 1) for RAFT.
+        channel_order (str): ``'rgb'`` or ``'bgr'``: what the network takes.
+            The converters of this package turn networks trained on BGR into
+            RGB ones; ``'bgr'`` is for weights loaded as they are.
+        flow_scale (float, optional): factor from the network's output to
+            pixels. None: the decoder's ``flow_div`` (20 for PWC-Net, 1 for
+            RAFT), or 1 where there is none.
+        init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=FILE)``
+            loads the *network's* weights (a file of
+            ``tools/model_converters/convert_pwcnet.py`` or
+            ``convert_raft_small.py``, or MMFlow's own), strictly. None leaves
+            initialisation to ``estimator``'s own ``init_cfg``.
+
+    Raises:
+        ValueError: an unknown ``fit`` or ``channel_order``, an ``init_cfg``
+            of another type, weights of another network.
+    """
+
+    def __init__(self, estimator: dict = PWCNET, size_divisor: Optional[int] = None,
+                 fit: Optional[str] = None, value_range: Optional[tuple[float, float]] = None,
+                 channel_order: str = 'rgb', flow_scale: Optional[float] = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
+            raise ValueError("MMFlowEstimator takes init_cfg=dict(type='Pretrained', "
+                             f'checkpoint=...) or None, not {init_cfg}; other initialisations '
+                             "belong into the estimator's own config")
+        super().__init__(init_cfg=None)
+        self.checkpoint = init_cfg['checkpoint'] if init_cfg else None
+        # the scope makes MMFlow's nested types resolve whatever the default scope is
+        self.estimator = MODELS.build(dict(copy.deepcopy(dict(estimator)), _scope_='mmflow'))
+
+        name = type(self.estimator).__name__
+        convention = CONVENTIONS.get(name, DEFAULT_CONVENTION)
+        self.size_divisor = size_divisor or convention['size_divisor']
+        self.fit = fit or convention['fit']
+        self.value_range = tuple(value_range or convention['value_range'])
+        self.channel_order = channel_order
+        if self.fit not in FITS:
+            raise ValueError(f'fit {self.fit!r} is unknown; choose from {FITS}')
+        if channel_order not in CHANNEL_ORDERS:
+            raise ValueError(f'channel_order {channel_order!r} is unknown; choose from '
+                             f'{CHANNEL_ORDERS}')
+        self.flow_scale = flow_scale or getattr(
+            getattr(self.estimator, 'decoder', None), 'flow_div', 1.)
+        # RAFT halves its correlation num_levels - 1 times, down to one pixel
+        self.min_size = self.size_divisor * 2**(self.estimator.num_levels - 1) \
+            if name == 'RAFT' else self.size_divisor
+        self._encode, self._decode = {
+            'PWCNet': (self._encode_pyramid, self._decode_pyramid),
+            'RAFT': (self._encode_raft, self._decode_raft),
+        }.get(name, (self._encode_nothing, self._decode_whole))
+
+    def init_weights(self) -> None:
+        """Initialise the network, or load its weights where ``init_cfg`` says so."""
+        super().init_weights()
+        if self.checkpoint is None:
+            return
+        try:
+            load_checkpoint(self.estimator, self.checkpoint, map_location='cpu', strict=True)
+        except RuntimeError as error:
+            raise ValueError(f'{self.checkpoint} does not hold the weights of '
+                             f'{type(self.estimator).__name__}: {error}') from error
+
+    def forward(self, reference: Tensor, neighbour: Tensor) -> Tensor:
+        """Estimate the flow from ``reference`` to ``neighbour``.
+
+        Args:
+            reference (Tensor): (n, 3, h, w) RGB in [0, 1].
+            neighbour (Tensor): (n, 3, h, w) RGB in [0, 1].
+
+        Returns:
+            Tensor: (n, 2, h, w) in pixels, x then y: a pixel of the reference
+            is found at its place plus the flow in the neighbour.
+
+        Raises:
+            ValueError: frames that are not (n, 3, h, w), or differ in shape.
+        """
+        if reference.shape != neighbour.shape:
+            raise ValueError('the frames of a pair must have one shape, not '
+                             f'{tuple(reference.shape)} and {tuple(neighbour.shape)}')
+        return self.decode(self.encode(reference), self.encode(neighbour), reference.shape[-2:])
+
+    def encode(self, frames: Tensor) -> Features:
+        """Compute what a frame brings into every pair it is part of.
+
+        Args:
+            frames (Tensor): (n, 3, h, w) RGB in [0, 1].
+
+        Returns:
+            dict[str, Tensor]: features; dimension 0 of each is n, so they can
+            be indexed by frame and concatenated.
+
+        Raises:
+            ValueError: frames that are not (n, 3, h, w).
+        """
+        if frames.ndim != 4 or frames.shape[1] != 3:
+            raise ValueError(f'flow needs RGB frames (n, 3, h, w), not {tuple(frames.shape)}')
+        return self._encode(self._prepare(frames))
+
+    def decode(self, reference_features: Features, neighbour_features: Features,
+               size: tuple[int, int]) -> Tensor:
+        """Estimate the flow between encoded frames.
+
+        Args:
+            reference_features (dict[str, Tensor]): of :meth:`encode`, n frames.
+            neighbour_features (dict[str, Tensor]): of :meth:`encode`, n frames.
+            size (tuple[int, int]): h, w of the frames.
+
+        Returns:
+            Tensor: (n, 2, h, w) in pixels, x then y, float32 at least.
+        """
+        flow = self._decode(reference_features, neighbour_features)
+        return self._restore(flow, size)
+
+    # -- frames to the network's input, its output to pixels ---------------
+
+    def _input_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        divisor = self.size_divisor
+        return tuple(max(-(-side // divisor) * divisor, self.min_size) for side in size)
+
+    def _padding(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, right, top, bottom."""
+        (height, width), (input_height, input_width) = size, self._input_size(size)
+        left, top = (input_width - width) // 2, (input_height - height) // 2
+        return left, input_width - width - left, top, input_height - height - top
+
+    def _prepare(self, frames: Tensor) -> Tensor:
+        size = frames.shape[-2:]
+        input_size = self._input_size(size)
+        if input_size != tuple(size):
+            if self.fit == 'resize':
+                frames = F.interpolate(frames, size=input_size, mode='bilinear',
+                                       align_corners=False)
+            else:
+                frames = F.pad(frames, self._padding(size), mode='replicate')
+        if self.channel_order == 'bgr':
+            frames = frames.flip(1)
+        low, high = self.value_range
+        return frames if (low, high) == (0., 1.) else frames * (high - low) + low
+
+    def _restore(self, flow: Tensor, size: tuple[int, int]) -> Tensor:
+        """(n, 2, h', w') in the network's unit -> (n, 2, h, w) in pixels."""
+        height, width = size
+        input_height, input_width = self._input_size(size)
+        # a flow in half precision would be off by a fraction of a pixel
+        flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
+        if self.fit == 'pad':
+            if flow.shape[-2:] != (input_height, input_width):
+                flow = F.interpolate(flow, size=(input_height, input_width), mode='bilinear',
+                                     align_corners=False)
+            left, _, top, _ = self._padding(size)
+            return flow[:, :, top:top + height, left:left + width] * self.flow_scale
+        flow = F.interpolate(flow, size=(height, width), mode='bilinear', align_corners=False)
+        scale = flow.new_tensor([width / input_width, height / input_height]) * self.flow_scale
+        return flow * scale.view(1, 2, 1, 1)
+
+    # -- networks ----------------------------------------------------------
+
+    def _encode_pyramid(self, inputs: Tensor) -> Features:
+        pyramid = self.estimator.encoder(inputs)
+        return {level: pyramid[level] for level in self.estimator.decoder.flow_levels}
+
+    def _decode_pyramid(self, reference: Features, neighbour: Features) -> Tensor:
+        decoder = self.estimator.decoder
+        return decoder(reference, neighbour)[decoder.end_level]
+
+    def _encode_raft(self, inputs: Tensor) -> Features:
+        return dict(feature=self.estimator.encoder(inputs),
+                    context=self.estimator.context(inputs))
+
+    def _decode_raft(self, reference: Features, neighbour: Features) -> Tensor:
+        net = self.estimator
+        hidden, context = reference['context'].split([net.h_channels, net.cxt_channels], dim=1)
+        feature = reference['feature']
+        flow = feature.new_zeros(feature.shape[0], 2, *feature.shape[-2:])
+        return net.decoder(feature, neighbour['feature'], flow=flow, h_feat=torch.tanh(hidden),
+                           cxt_feat=torch.relu(context))[-1]
+
+    def _encode_nothing(self, inputs: Tensor) -> Features:
+        return dict(inputs=inputs)
+
+    def _decode_whole(self, reference: Features, neighbour: Features) -> Tensor:
+        return _finest(self.estimator(torch.cat((reference['inputs'], neighbour['inputs']), dim=1),
+                                      mode='tensor'))
+
+
+def _finest(flows: Union[Tensor, list, dict]) -> Tensor:
+    """The last or finest of what an MMFlow network gives."""
+    while not isinstance(flows, Tensor):
+        flows = flows[min(flows)] if isinstance(flows, dict) else flows[-1]
+    return flows
