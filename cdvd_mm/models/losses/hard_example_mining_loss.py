@@ -37,13 +37,15 @@ class HardExampleMiningLoss(BaseModule):
         self.random_fraction = random_fraction
         self.loss_weight = loss_weight
 
-    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+    def forward(self, pred: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
         """Compute the loss.
 
         Args:
             pred (Tensor): (n, c, h, w); several frames may be concatenated
                 along the channels, they then share one mask.
             target (Tensor): as ``pred``.
+            mask (Tensor, optional): (n, 1, h, w), what :meth:`mask` gave for
+                more channels than these. None: computed here.
 
         Returns:
             Tensor: scalar, ``loss_weight`` times the mean over *all* elements
@@ -52,7 +54,8 @@ class HardExampleMiningLoss(BaseModule):
         Raises:
             ValueError: shapes that differ or are not (n, c, h, w).
         """
-        mask = self.mask(pred, target)
+        if mask is None:
+            mask = self.mask(pred, target)
         return self.loss_weight * ((pred - target).abs() * mask).mean()
 
     @torch.no_grad()

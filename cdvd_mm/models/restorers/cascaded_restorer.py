@@ -1,0 +1,183 @@
+"""Training and testing of a cascade of restoration stages."""
+
+import torch
+from mmagic.models import BaseEditModel
+from torch import Tensor
+
+from cdvd_mm.ops import pad_to_multiple
+from cdvd_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class CascadedRestorer(BaseEditModel):
+    """Restorer for networks that restore a clip in stages, such as CDVDNet.
+
+    The loss compares every restored frame of every stage with its sharp
+    frame. All of them are concatenated along the channels (with five frames
+    and two stages: frames 1, 2, 3 of stage 1 and frame 2 of stage 2, 12
+    channels), so that they share one mask of hard pixels (Pan et al. 2020,
+    section 4.1). The share of each stage is logged on its own, as
+    ``loss_pixel_stage1``, ``loss_hem_stage1`` and so on; the shares add up to
+    the loss of the concatenation.
+
+    Args:
+        generator (dict): Config of the network; offers ``forward(frames)``,
+            ``forward_stages(frames, num_active_stages)``, ``num_stages`` and
+            ``size_divisor``.
+        pixel_loss (dict): Config of a loss that averages over elements.
+        hard_example_loss (dict, optional): Config of
+            :class:`HardExampleMiningLoss`. Default: None, no such part.
+        stage_weights (list[float], optional): Factor of each stage's share.
+            Default: None, 1 for all (the paper).
+        stage_milestones (list[int], optional): Number of training steps after
+            which stage 2, 3, ... is switched on, ``num_stages - 1`` rising
+            numbers. Default: None, all stages from the start (the paper).
+            Testing always runs all stages.
+        train_cfg (dict, optional): Kept for MMagic's interface.
+        test_cfg (dict, optional): Kept for MMagic's interface.
+        init_cfg (dict, optional): Initialisation, see MMEngine's BaseModule.
+        data_preprocessor (dict, optional): Config of MMagic's
+            DataPreprocessor; brings frames to [0, 1].
+
+    Raises:
+        ValueError: ``stage_weights`` or ``stage_milestones`` do not fit the
+            number of stages.
+    """
+
+    def __init__(self,
+                 generator: dict,
+                 pixel_loss: dict,
+                 hard_example_loss: dict | None = None,
+                 stage_weights: list[float] | None = None,
+                 stage_milestones: list[int] | None = None,
+                 train_cfg: dict | None = None,
+                 test_cfg: dict | None = None,
+                 init_cfg: dict | None = None,
+                 data_preprocessor: dict | None = None) -> None:
+        super().__init__(
+            generator=generator,
+            pixel_loss=pixel_loss,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            init_cfg=init_cfg,
+            data_preprocessor=data_preprocessor)
+        self.hard_example_loss = MODELS.build(hard_example_loss) if hard_example_loss else None
+        num_stages = self.generator.num_stages
+        self.stage_weights = _checked_weights(stage_weights, num_stages)
+        self.stage_milestones = _checked_milestones(stage_milestones, num_stages)
+        if self.stage_milestones:
+            # A resumed training goes on with the stages it had.
+            self.register_buffer('num_steps', torch.zeros((), dtype=torch.long))
+
+    def forward_tensor(self, inputs: Tensor, data_samples=None, **kwargs) -> Tensor:
+        """Restore the centre frames of windows of any size.
+
+        Args:
+            inputs (Tensor): (n, t, c, h, w) RGB in [0, 1].
+            data_samples: Not used.
+            **kwargs: Passed to the generator.
+
+        Returns:
+            Tensor: (n, c, h, w) RGB, not clamped. Height and width are padded
+            to the generator's multiple and cropped back.
+        """
+        height, width = inputs.shape[-2:]
+        padded = pad_to_multiple(inputs, self.generator.size_divisor)
+        return self.generator(padded, **kwargs)[..., :height, :width]
+
+    def convert_to_datasample(self, predictions, data_samples, inputs) -> list:
+        """Add predictions and the blurred centre frame to the data samples.
+
+        Args:
+            predictions (DataSample): Stacked, with ``pred_img`` (n, c, h, w).
+            data_samples (DataSample): Stacked, as loaded.
+            inputs (Tensor, optional): (n, t, c, h, w) RGB in [0, 1].
+
+        Returns:
+            list[DataSample]: One for each window.
+        """
+        centre = None if inputs is None else inputs[:, inputs.shape[1] // 2]
+        return super().convert_to_datasample(predictions, data_samples, centre)
+
+    def forward_train(self, inputs: Tensor, data_samples=None, **kwargs) -> dict[str, Tensor]:
+        """Compute the losses of a batch of windows.
+
+        Args:
+            inputs (Tensor): (n, t, c, h, w) RGB in [0, 1]; height and width
+                multiples of the generator's ``size_divisor``.
+            data_samples (DataSample): Stacked, with ``gt_img`` (n, t, c, h, w)
+                RGB in [0, 1], the sharp frames of the whole window.
+            **kwargs: Not used.
+
+        Returns:
+            dict[str, Tensor]: Shares of the loss by part and stage.
+
+        Raises:
+            ValueError: The sharp frames do not fit the blurred ones.
+        """
+        sharp = data_samples.gt_img
+        if sharp.shape != inputs.shape:
+            raise ValueError(
+                'training needs a sharp frame for every blurred one, both (n, t, c, h, w), but '
+                f'the blurred frames are {tuple(inputs.shape)} and the sharp ones '
+                f'{tuple(sharp.shape)}')
+        stages = self.generator.forward_stages(inputs, self._count_step())
+        targets = [_trimmed(sharp, stage.shape[1]) for stage in stages]
+        return self._losses([stage.flatten(1, 2) for stage in stages],
+                            [target.flatten(1, 2) for target in targets])
+
+    def _count_step(self) -> int | None:
+        """Count a training step; return the number of stages it runs."""
+        if not self.stage_milestones:
+            return None
+        # A plain number beside the buffer: reading the buffer would wait for the device.
+        steps = self.__dict__.setdefault('_steps_done', int(self.num_steps))
+        self.__dict__['_steps_done'] = steps + 1
+        self.num_steps += 1
+        return 1 + sum(steps >= milestone for milestone in self.stage_milestones)
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.__dict__.pop('_steps_done', None)
+
+    def _losses(self, preds: list[Tensor], targets: list[Tensor]) -> dict[str, Tensor]:
+        """Losses of the stages' frames, each (n, t_s * c, h, w)."""
+        losses = {}
+        num_channels = sum(pred.shape[1] for pred in preds)
+        mask = None
+        if self.hard_example_loss is not None:
+            mask = self.hard_example_loss.mask(torch.cat(preds, 1), torch.cat(targets, 1))
+        for stage, (pred, target) in enumerate(zip(preds, targets)):
+            share = self.stage_weights[stage] * pred.shape[1] / num_channels
+            losses[f'loss_pixel_stage{stage + 1}'] = share * self.pixel_loss(pred, target)
+            if mask is not None:
+                losses[f'loss_hem_stage{stage + 1}'] = share * self.hard_example_loss(
+                    pred, target, mask)
+        return losses
+
+
+def _trimmed(clip: Tensor, length: int) -> Tensor:
+    """The middle ``length`` frames of (n, t, c, h, w)."""
+    first = (clip.shape[1] - length) // 2
+    return clip[:, first:first + length]
+
+
+def _checked_weights(weights: list[float] | None, num_stages: int) -> list[float]:
+    weights = [1.0] * num_stages if weights is None else list(weights)
+    if len(weights) != num_stages:
+        raise ValueError(f'stage_weights has {len(weights)} entries ({weights}), but the '
+                         f'generator has {num_stages} stage(s)')
+    return weights
+
+
+def _checked_milestones(milestones: list[int] | None, num_stages: int) -> list[int]:
+    milestones = list(milestones or ())
+    if not milestones:
+        return milestones
+    if len(milestones) != num_stages - 1:
+        raise ValueError(
+            f'stage_milestones must have one entry for each stage after the first, '
+            f'{num_stages - 1} for num_stages={num_stages}, but is {milestones}')
+    if milestones != sorted(milestones) or milestones[0] < 0:
+        raise ValueError(f'stage_milestones must not fall nor be negative, but is {milestones}')
+    return milestones
