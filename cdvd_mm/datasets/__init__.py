@@ -1,1 +1,10 @@
-"""TODO-doc"""
+"""Datasets of blurred and sharp videos."""
+
+from .dvd import DVDDataset
+from .gopro import GoProDataset
+from .samplers import VideoRunSampler
+from .transforms import LoadVideoFrames
+from .video_deblur import VideoDeblurDataset
+
+__all__ = ['DVDDataset', 'GoProDataset', 'LoadVideoFrames', 'VideoDeblurDataset',
+           'VideoRunSampler']

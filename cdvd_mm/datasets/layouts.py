@@ -1,0 +1,252 @@
+"""Find the videos of a dataset folder, whichever way it was packed.
+
+Three ways are in use, and told apart by looking:
+
+* ``published`` GOPRO: ``{train,test}/<video>/{blur,sharp}/000001.png`` (and ``blur_gamma``, which
+  is never used);
+* ``published`` DVD: ``quantitative_datasets/<video>/{input,GT}/00000.jpg``, without split folders;
+* ``repacked``, as CDVD-TSP uses both: ``{train,test}/{blur,gt}/<video>/<frame>``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .frame_io import IMAGE_SUFFIXES
+
+DVD_FOLDER = 'quantitative_datasets'
+
+
+@dataclass
+class Problem:
+    """Something wrong with the data: where, what, and what to do about it."""
+
+    path: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f'{self.path}: {self.what}; {self.remedy}'
+
+
+@dataclass
+class Video:
+    """The frames of one video, in order.
+
+    Attributes:
+        name: Name of its folder.
+        blur: Paths of the blurred frames.
+        sharp: Paths of the sharp frames, paired with ``blur``; ``None`` without ground truth.
+        stems: Names of the frames without suffix.
+        size: ``(height, width)``; ``None`` as long as no frame was looked at.
+    """
+
+    name: str
+    blur: list[str]
+    sharp: list[str] | None
+    stems: list[str]
+    size: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.blur)
+
+
+@dataclass
+class VideoFolder:
+    """Where the frames of a video lie. ``sharp`` is ``None`` where there is no such folder."""
+
+    name: str
+    blur: str
+    sharp: str | None
+
+
+@dataclass
+class Listing:
+    """What listing a folder of frames gave."""
+
+    frames: dict[str, str] = field(default_factory=dict)  # stem -> path, in order
+    extra: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def sub_folders(path: str) -> list[str]:
+    """Sorted names of the folders in ``path``, hidden ones left out."""
+    with os.scandir(path) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith('.'))
+
+
+def find_layout(root: str, split: str) -> str | None:
+    """Which of the three layouts a folder has.
+
+    Args:
+        root: The dataset's folder.
+        split: 'train' or 'test'.
+
+    Returns:
+        'repacked', 'gopro', 'dvd', or ``None`` when it is none of them.
+    """
+    folder = os.path.join(root, split)
+    if os.path.isdir(folder):
+        names = sub_folders(folder)
+        if 'blur' in names and _holds_folders(os.path.join(folder, 'blur')):
+            return 'repacked'
+        if any(os.path.isdir(os.path.join(folder, n, kind)) for n in names
+               for kind in ('blur', 'blur_gamma', 'sharp')):
+            return 'gopro'
+        if 'blur' in names and 'gt' in names:
+            return 'repacked'  # without a single video: said by list_videos
+    base = dvd_base(root)
+    if any(os.path.isdir(os.path.join(base, n, 'input')) for n in sub_folders(base)):
+        return 'dvd'
+    return None
+
+
+def dvd_base(root: str) -> str:
+    """Folder with DVD's videos as published: ``quantitative_datasets``, or ``root`` itself."""
+    base = os.path.join(root, DVD_FOLDER)
+    return base if os.path.isdir(base) else root
+
+
+def _holds_folders(path: str) -> bool:
+    return bool(sub_folders(path))
+
+
+def video_folders(root: str, split: str, layout: str,
+                  official_test: tuple[str, ...] = ()) -> tuple[list[VideoFolder], list[Problem]]:
+    """The videos of one split.
+
+    Args:
+        root: The dataset's folder.
+        split: 'train' or 'test'.
+        layout: As :func:`find_layout` gives it.
+        official_test: Names of the official test videos; they make the split where the layout has
+            no split folders.
+
+    Returns:
+        The videos, sorted by name, and those that lack their blurred frames.
+    """
+    videos, problems = [], []
+    if layout == 'repacked':
+        blur_root, sharp_root = (os.path.join(root, split, kind) for kind in ('blur', 'gt'))
+        sharp_names = set(sub_folders(sharp_root)) if os.path.isdir(sharp_root) else set()
+        blur_names = set(sub_folders(blur_root))
+        for name in sorted(blur_names):
+            sharp = os.path.join(sharp_root, name) if name in sharp_names else None
+            videos.append(VideoFolder(name, os.path.join(blur_root, name), sharp))
+        for name in sorted(sharp_names - blur_names):
+            problems.append(Problem(os.path.join(sharp_root, name),
+                                    f'video without blurred frames ({blur_root}/{name} is missing)',
+                                    'restore them or remove the video'))
+        return videos, problems
+    if layout == 'gopro':
+        base, names = os.path.join(root, split), ('blur', 'sharp')
+        folders = sub_folders(base)
+    else:
+        base, names = dvd_base(root), ('input', 'GT')
+        test = set(official_test)
+        folders = [f for f in sub_folders(base) if (f in test) == (split == 'test')]
+    for name in folders:
+        blur, sharp = (os.path.join(base, name, kind) for kind in names)
+        if os.path.isdir(blur):
+            videos.append(VideoFolder(name, blur, sharp if os.path.isdir(sharp) else None))
+        elif os.path.isdir(os.path.join(base, name, 'blur_gamma')):
+            problems.append(Problem(blur, 'missing, there is only `blur_gamma`, which belongs to '
+                                    'another protocol', 'restore the linear `blur` folder'))
+        else:
+            problems.append(Problem(blur, 'missing', 'restore the blurred frames of this video or '
+                                    'remove its folder'))
+    return videos, problems
+
+
+def list_frames(folder: str) -> Listing:
+    """List the frames of a folder in order: by number where the names are numbers, else by name.
+
+    Files that are no frames (``Thumbs.db``, ``.DS_Store`` ...) are listed apart and never read.
+    """
+    listing = Listing()
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(e.name for e in entries)
+    except OSError as error:
+        listing.problems.append(Problem(
+            folder, f'the folder cannot be listed ({error.strerror or error})',
+            'make it readable (`chmod a+rx`) or restore it'))
+        return listing
+    found: dict[str, str] = {}
+    for name in names:
+        path = os.path.join(folder, name)
+        stem, suffix = os.path.splitext(name)
+        if name.startswith('.') or suffix.lower() not in IMAGE_SUFFIXES:
+            listing.extra.append(path)
+        elif stem in found:
+            listing.problems.append(Problem(path, f'same frame as {found[stem]}', 'keep one'))
+        else:
+            found[stem] = path
+    order = sorted(found, key=lambda s: (int(s), s)) if all(map(_is_number, found)) \
+        else sorted(found)
+    listing.frames = {stem: found[stem] for stem in order}
+    listing.problems.extend(_gaps(folder, listing.frames))
+    return listing
+
+
+def _is_number(stem: str) -> bool:
+    return bool(re.fullmatch(r'[0-9]+', stem))
+
+
+def _gaps(folder: str, frames: dict[str, str]) -> list[Problem]:
+    """Missing numbers, where the names are numbers: a window must not straddle them."""
+    stems = list(frames)
+    if len(stems) < 3 or not all(map(_is_number, stems)):
+        return []
+    numbers = [int(s) for s in stems]
+    steps = [b - a for a, b in zip(numbers, numbers[1:])]
+    step = Counter(steps).most_common(1)[0][0]
+    problems = []
+    for i, found in enumerate(steps):
+        if found == step:
+            continue
+        missing = [n for n in range(numbers[i] + step, numbers[i + 1], step)] if step > 0 else []
+        names = ', '.join(str(n).zfill(len(stems[i])) for n in missing) or 'none'
+        problems.append(Problem(
+            folder, f'frame numbers jump from {stems[i]} to {stems[i + 1]} (missing: {names})',
+            'restore the missing frames, or split the video there into two folders'))
+    return problems
+
+
+def pair_frames(video: VideoFolder) -> tuple[Video, list[Problem], list[str]]:
+    """List a video's frames and pair blurred with sharp ones by name.
+
+    Returns:
+        The video, what is wrong with it, and files that are no frames.
+    """
+    blur = list_frames(video.blur)
+    problems, extra = list(blur.problems), list(blur.extra)
+    if not blur.frames and not blur.problems:
+        problems.append(Problem(video.blur, 'empty video, no PNG or JPEG frame in it',
+                                'restore its frames or remove the folder'))
+    sharp_paths = None
+    if video.sharp is not None:
+        sharp = list_frames(video.sharp)
+        extra += sharp.extra
+        listable = not any(p.path == video.sharp and 'listed' in p.what for p in sharp.problems)
+        problems += sharp.problems
+        if listable:
+            for stem, path in blur.frames.items():
+                if stem not in sharp.frames:
+                    problems.append(Problem(path, 'unpaired, there is no sharp frame '
+                                            f'{video.sharp}/{stem}.*',
+                                            'restore the sharp frame or remove this one'))
+            for stem, path in sharp.frames.items():
+                if stem not in blur.frames:
+                    problems.append(Problem(path, 'unpaired, there is no blurred frame '
+                                            f'{video.blur}/{stem}.*',
+                                            'restore the blurred frame or remove this one'))
+        stems = [s for s in blur.frames if s in sharp.frames]
+        sharp_paths = [sharp.frames[s] for s in stems]
+    else:
+        stems = list(blur.frames)
+    result = Video(video.name, [blur.frames[s] for s in stems], sharp_paths, stems)
+    return result, problems, extra

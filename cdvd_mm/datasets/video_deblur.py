@@ -1,0 +1,356 @@
+"""Pairs of blurred and sharp videos: the base of all datasets."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from mmagic.datasets import BasicFramesDataset
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from ..registry import DATASETS
+from .frame_io import FrameError, probe_frame
+from .frame_store import is_store, open_store, unfinished_store
+from .layouts import Problem, Video, find_layout, pair_frames, sub_folders, video_folders
+from .progress import track
+from .windows import scored_frames, split_runs, window_indices
+
+_READERS = 8  # threads that read the frames' headers; they wait for the disk
+
+
+@DATASETS.register_module()
+class VideoDeblurDataset(BasicFramesDataset):
+    """Windows, or whole videos, of blurred frames with their sharp frames.
+
+    The layout is found by looking (:mod:`cdvd_mm.datasets.layouts`): GOPRO's and DVD's as
+    published, CDVD-TSP's repacked form, or a frame store written by
+    ``tools/dataset_converters/prepare.py --store``. Every frame is looked at when the dataset is
+    built (not decoded), and everything that is wrong is said in one message.
+
+    A sample of ``mode='window'`` is one window of ``num_frames`` frames; in training its ground
+    truth is the whole window, in testing its centre frame, and windows are reflected where they
+    reach over an end of the video. A sample of ``mode='video'`` is a whole video, or a run of it,
+    with the ground truth of all its frames.
+
+    What the pipeline is given, of which :class:`LoadVideoFrames` makes ``img`` and ``gt``:
+
+    * ``img_path`` (list of str), ``gt_path`` (list of str in training and in ``mode='video'``, one
+      str in windowed testing, absent without ground truth), ``frame_size`` (h, w);
+    * ``key`` ``'<video>/<frame>'``, ``video``, ``frame_index`` (0-based, of the centre frame or
+      the first one), ``video_length``; the video's name carries its root's in front when several
+      roots have a video of that name;
+    * in ``mode='video'`` ``frame_indices`` (of all frames read) and ``scored_frames`` (those of
+      them that this sample is responsible for), and ``frame_keys``.
+
+    Args:
+        data_root: Folder of the dataset, or several to be used together.
+        split: 'train' or 'test'.
+        num_frames: Frames of a window, odd, at least 3.
+        pipeline: Transforms.
+        mode: 'window' or 'video'.
+        frames_per_video: Use only the first so many frames of every video; ``None`` for all.
+        repeat: Visit every sample this many times an epoch.
+        skip_ends: Frames at either end of a video that are not centres of windows (not scored in
+            ``mode='video'``). ``None``: as many as the window does not fit around.
+        sample_frames: Only so many centres a video, spread evenly over it.
+        run_length: In ``mode='video'``, cut videos into runs of so many frames; ``None`` for
+            whole videos.
+        overlap: Frames that a run reads in addition on either side.
+        videos: Names of the videos to use; ``None`` for all of the split.
+        skip_keys: Frames (``'<video>/<frame>'``) that need not be restored any more.
+        test_mode: Testing rather than training.
+        **kwargs: For :class:`mmengine.dataset.BaseDataset` (``metainfo``, ``indices``,
+            ``lazy_init``, ``serialize_data``, ``max_refetch``).
+
+    Raises:
+        FileNotFoundError: A root does not exist, is empty, or has none of the layouts.
+        ValueError: Anything wrong with the frames (all of it in one message), too few frames in a
+            video, or an argument out of range.
+    """
+
+    METAINFO = dict(dataset_type='video_deblur_dataset', task_name='video_deblurring')
+
+    #: Names of the official test videos; where the layout has no split folders they make the split.
+    OFFICIAL_TEST_VIDEOS: tuple[str, ...] = ()
+    #: Layouts of :func:`find_layout` that this dataset comes in.
+    LAYOUTS: tuple[str, ...] = ('gopro', 'dvd', 'repacked')
+
+    def __init__(self,
+                 data_root: str | Sequence[str],
+                 split: str = 'train',
+                 num_frames: int = 5,
+                 pipeline: Sequence = (),
+                 mode: str = 'window',
+                 frames_per_video: int | None = None,
+                 repeat: int = 1,
+                 skip_ends: int | None = None,
+                 sample_frames: int | None = None,
+                 run_length: int | None = None,
+                 overlap: int = 0,
+                 videos: Sequence[str] | None = None,
+                 skip_keys: Sequence[str] = (),
+                 test_mode: bool = False,
+                 **kwargs) -> None:
+        if split not in ('train', 'test'):
+            raise ValueError(f"split must be 'train' or 'test', found {split!r}")
+        if mode not in ('window', 'video'):
+            raise ValueError(f"mode must be 'window' or 'video', found {mode!r}")
+        if not isinstance(num_frames, int) or num_frames < 3 or num_frames % 2 == 0:
+            raise ValueError(f'num_frames must be an odd number of at least 3 (a centre frame with '
+                             f'its neighbours), found {num_frames!r}')
+        if repeat < 1:
+            raise ValueError(f'repeat must be at least 1, found {repeat}')
+        if frames_per_video is not None and frames_per_video < num_frames:
+            raise ValueError(f'frames_per_video={frames_per_video} leaves no window of '
+                             f'{num_frames} frames; use at least {num_frames}')
+        split_runs(0, run_length, overlap)  # checks both
+        self.roots = [data_root] if isinstance(data_root, (str, os.PathLike)) else list(data_root)
+        self.roots = [os.fspath(root) for root in self.roots]
+        if not self.roots:
+            raise ValueError('data_root is an empty list, expected at least one folder')
+        self.split, self.num_frames, self.mode = split, num_frames, mode
+        self.frames_per_video, self.repeat = frames_per_video, repeat
+        self.skip_ends, self.sample_frames = skip_ends, sample_frames
+        self.run_length, self.overlap = run_length, overlap
+        self.only_videos, self.skip_keys = videos, frozenset(skip_keys)
+        # BasicFramesDataset lists frames from an annotation file; here they are found by looking
+        BaseDataset.__init__(self, data_root='', data_prefix={}, pipeline=list(pipeline),
+                             test_mode=test_mode, **kwargs)
+
+    # ---------------------------------------------------------------- samples
+
+    def __len__(self) -> int:
+        """Number of samples of an epoch, repetitions included."""
+        return super().__len__() * self.repeat
+
+    def get_data_info(self, idx: int) -> dict:
+        """What is known about a sample before anything is read. ``idx`` counts repetitions."""
+        length = len(self)
+        if not -length <= idx < length:
+            raise IndexError(f'sample {idx} of a dataset of {length}')
+        return super().get_data_info(idx % (length // self.repeat))
+
+    def load_data_list(self) -> list[dict]:
+        """Look at all frames and list the samples."""
+        found = self.find_videos()
+        short = [f'{name}: {len(video)} frames' for name, video in found
+                 if self._usable_length(video) < self.num_frames]
+        if short:
+            raise ValueError(
+                f'{len(short)} video(s) have fewer than num_frames={self.num_frames} frames: '
+                f'{"; ".join(short)}. Remove them, or lower num_frames')
+        self._check_crop(found)
+        make = self._windows if self.mode == 'window' else self._runs
+        return [sample for name, video in found for sample in make(name, video)]
+
+    def _usable_length(self, video: Video) -> int:
+        return min(len(video), self.frames_per_video or len(video))
+
+    def _centres(self, length: int) -> list[int]:
+        skip = self.num_frames // 2 if self.skip_ends is None else self.skip_ends
+        return scored_frames(length, skip, self.sample_frames)
+
+    def _windows(self, name: str, video: Video) -> list[dict]:
+        length, samples = self._usable_length(video), []
+        for centre in self._centres(length):
+            key = f'{name}/{video.stems[centre]}'
+            if key in self.skip_keys:
+                continue
+            indices = window_indices(centre, self.num_frames, length)
+            sample = dict(key=key, video=name, frame_index=centre, video_length=len(video),
+                          img_path=[video.blur[i] for i in indices], frame_size=video.size)
+            if video.sharp is not None:
+                sample['gt_path'] = video.sharp[centre] if self.test_mode else \
+                    [video.sharp[i] for i in indices]
+            samples.append(sample)
+        return samples
+
+    def _runs(self, name: str, video: Video) -> list[dict]:
+        length, samples = self._usable_length(video), []
+        skip_ends = self.skip_ends or 0
+        wanted = [i for i in scored_frames(length, skip_ends, self.sample_frames)
+                  if f'{name}/{video.stems[i]}' not in self.skip_keys]
+        for start, stop, read_start, read_stop in split_runs(length, self.run_length, self.overlap):
+            scored = [i for i in wanted if start <= i < stop]
+            if not scored:
+                continue
+            read = range(read_start, read_stop)
+            sample = dict(key=f'{name}/{video.stems[start]}-{video.stems[stop - 1]}', video=name,
+                          frame_index=read_start, video_length=len(video),
+                          frame_indices=list(read), scored_frames=scored,
+                          frame_keys=[f'{name}/{video.stems[i]}' for i in read],
+                          img_path=[video.blur[i] for i in read], frame_size=video.size)
+            if video.sharp is not None:
+                sample['gt_path'] = [video.sharp[i] for i in read]
+            samples.append(sample)
+        return samples
+
+    def _check_crop(self, found: list[tuple[str, Video]]) -> None:
+        for transform in self.pipeline.transforms:
+            size = getattr(transform, 'crop_size', None)
+            if size is None or isinstance(size, str):
+                continue
+            height, width = (size, size) if isinstance(size, int) else size
+            small = [f'{name} ({video.size[1]}x{video.size[0]})' for name, video in found
+                     if video.size[0] < height or video.size[1] < width]
+            if small:
+                raise ValueError(f'{len(small)} video(s) are smaller than the patch of '
+                                 f'{width}x{height}: {", ".join(small)}. Lower crop_size or leave '
+                                 'them out')
+
+    # ----------------------------------------------------------------- videos
+
+    def find_videos(self) -> list[tuple[str, Video]]:
+        """All videos of the split with the names used in keys, checked.
+
+        Raises:
+            FileNotFoundError, ValueError: As the class.
+        """
+        found: list[tuple[str, Video]] = []
+        problems: list[Problem] = []
+        extra: list[str] = []
+        for root in self.roots:
+            if not os.path.isdir(root):
+                raise FileNotFoundError(f'data_root {root!r} does not exist or is no folder '
+                                        f'(seen from {os.getcwd()})')
+            videos, wrong, more = self._root_videos(root)
+            problems += wrong
+            extra += more
+            found += [(root, video) for video in videos]
+        if extra:
+            print_log(f'{len(extra)} file(s) among the frames are no PNG or JPEG frames and are '
+                      f'ignored (delete them to get rid of this message): {", ".join(extra)}',
+                      logger='current', level=logging.WARNING)
+        without = [video.name for _, video in found if video.sharp is None]
+        if without and (not self.test_mode or len(without) < len(found)):
+            problems += [Problem(os.path.dirname(video.blur[0]) if video.blur else root,
+                                 'the video has no folder of sharp frames',
+                                 'restore it, or test without any ground truth')
+                         for root, video in found if video.sharp is None]
+        self._raise_problems(problems)
+        if not found:
+            raise FileNotFoundError(f'no videos for split {self.split!r} in {self.roots}')
+        if without:
+            print_log(f'no ground truth in {self.roots}: restored frames can be saved, but no '
+                      'metric is computed', logger='current', level=logging.WARNING)
+        return self._unique_names(found)
+
+    def _root_videos(self, root: str) -> tuple[list[Video], list[Problem], list[str]]:
+        if is_store(root):
+            return self._select(open_store(root).videos(self.split), root), [], []
+        unfinished = unfinished_store(root)
+        if unfinished:
+            raise FileNotFoundError(unfinished)
+        layout = find_layout(root, self.split)
+        if layout is None or layout not in self.LAYOUTS:
+            raise FileNotFoundError(self._no_layout(root, layout))
+        folders, problems = video_folders(root, self.split, layout, self.OFFICIAL_TEST_VIDEOS)
+        folders = self._select(folders, root)
+        videos, extra = [], []
+        for folder in folders:
+            video, wrong, more = pair_frames(folder)
+            problems += wrong
+            extra += more
+            if video.blur:
+                videos.append(video)
+        problems += check_frames(videos)
+        return videos, problems, extra
+
+    def _select(self, videos: list, root: str) -> list:
+        """Keep the wanted videos; say where the split is not the official one."""
+        names = {video.name for video in videos}
+        official = set(self.OFFICIAL_TEST_VIDEOS)
+        if self.split == 'train' and names & official:
+            raise ValueError(f'official test videos among the training videos of {root}: '
+                             f'{", ".join(sorted(names & official))}. Move them to test/, a model '
+                             'trained on them has no valid test score')
+        if self.split == 'test' and names & official and names != official:
+            print_log(f'{root}: the test split is not the official one (missing: '
+                      f'{sorted(official - names)}, added: {sorted(names - official)}); do not '
+                      'compare its scores with published ones',
+                      logger='current', level=logging.WARNING)
+        if self.only_videos is None:
+            return videos
+        unknown = sorted(set(self.only_videos) - names)
+        if unknown:
+            raise ValueError(f'videos {unknown} are not in split {self.split!r} of {root}, which '
+                             f'has {sorted(names)}')
+        return [video for video in videos if video.name in set(self.only_videos)]
+
+    def _no_layout(self, root: str, layout: str | None) -> str:
+        if not os.listdir(root):
+            return (f'data_root {root!r} is empty; put the dataset there as described in '
+                    'docs/en/dataset_prepare.md')
+        found = [name + '/' for name in sub_folders(root)][:10]
+        if layout is not None:
+            return (f'{root} has the layout of {layout.upper()}, {type(self).__name__} expects '
+                    f'{" or ".join(self.LAYOUTS)}; use the dataset class that fits')
+        if 'gopro' in self.LAYOUTS or 'repacked' in self.LAYOUTS:
+            split_folder = os.path.join(root, self.split)
+            if os.path.isdir(split_folder) and not sub_folders(split_folder):
+                return f'{split_folder} is empty; put the videos of the split there'
+        return (f'no videos for split {self.split!r} found in {root}. Expected '
+                f'{self.split}/<video>/{{blur,sharp}}/, {self.split}/{{blur,gt}}/<video>/ or '
+                f'quantitative_datasets/<video>/{{input,GT}}/; found {found or "no folders"}. See '
+                'docs/en/dataset_prepare.md')
+
+    @staticmethod
+    def _raise_problems(problems: list[Problem]) -> None:
+        if problems:
+            listed = '\n  '.join(str(problem) for problem in problems)
+            raise ValueError(f'{len(problems)} problem(s) with the data:\n  {listed}')
+
+    def _unique_names(self, found: list[tuple[str, Video]]) -> list[tuple[str, Video]]:
+        names = [video.name for _, video in found]
+        if len(set(names)) == len(names):
+            return [(video.name, video) for _, video in found]
+        named = []
+        for root, video in found:
+            prefix = os.path.basename(os.path.abspath(root)) or 'root'
+            if [os.path.basename(os.path.abspath(r)) for r in self.roots].count(prefix) > 1:
+                prefix = f'{prefix}-{self.roots.index(root)}'
+            named.append((f'{prefix}:{video.name}', video))
+        return named
+
+
+def check_frames(videos: list[Video]) -> list[Problem]:
+    """Look at every frame's header: readable, 8 bit RGB, complete, of the size of its video.
+
+    Sets each video's ``size``, the one most of its blurred frames have.
+
+    Args:
+        videos: Videos of files; not of a store.
+
+    Returns:
+        All that is wrong, in order.
+    """
+    paths = [path for video in videos for path in (*video.blur, *(video.sharp or ()))]
+
+    def look(path: str):
+        try:
+            header = probe_frame(path)
+            return header.height, header.width
+        except FrameError as error:
+            return Problem(error.path, error.problem, error.remedy)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        results = pool.map(look, paths, chunksize=64)
+        if len(paths) > 5000:
+            results = track(results, 'checking frames', len(paths))
+        seen = dict(zip(paths, results))
+    problems = [seen[path] for path in paths if isinstance(seen[path], Problem)]
+    for video in videos:
+        frames = (*video.blur, *(video.sharp or ()))
+        sizes = [seen[path] for path in frames if not isinstance(seen[path], Problem)]
+        if not sizes:
+            continue
+        video.size = max(dict.fromkeys(sizes), key=sizes.count)
+        problems += [
+            Problem(path, f'{seen[path][1]}x{seen[path][0]}, the video is '
+                    f'{video.size[1]}x{video.size[0]}', 'all frames of a video must have one size')
+            for path in frames
+            if not isinstance(seen[path], Problem) and seen[path] != video.size]
+    return problems

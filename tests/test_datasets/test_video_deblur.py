@@ -1,0 +1,341 @@
+"""Datasets: layouts, windows, runs, and what is said about broken ones."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cdvd_mm.datasets import DVDDataset, GoProDataset, VideoDeblurDataset
+from cdvd_mm.registry import DATASETS
+
+from video_data import frame, save
+
+LOAD = [dict(type='LoadVideoFrames')]
+
+
+@pytest.fixture
+def warnings_logged(monkeypatch):
+    """Messages that the dataset logs at WARNING."""
+    messages = []
+
+    def log(message, logger=None, level=logging.INFO):
+        if level >= logging.WARNING:
+            messages.append(message)
+
+    monkeypatch.setattr('cdvd_mm.datasets.video_deblur.print_log', log)
+    return messages
+
+
+@pytest.mark.parametrize('layout, cls', [('gopro', GoProDataset), ('repacked', GoProDataset),
+                                         ('dvd', DVDDataset), ('repacked', DVDDataset)])
+def test_layouts_are_found_by_looking(make_dataset, layout, cls):
+    test_video = cls.OFFICIAL_TEST_VIDEOS[1]
+    root = make_dataset(layout, train={'a': 7, 'b c': 6}, test={test_video: 8})
+    train = cls(root, pipeline=LOAD)
+    assert len(train) == 3 + 2
+    sample = train[1]
+    assert sample['key'].startswith('a/') and sample['frame_index'] == 3
+    assert sample['video_length'] == 7
+    assert len(sample['img']) == len(sample['gt']) == 5
+    kinds = {'gopro': ('blur', 'sharp'), 'dvd': ('input', 'GT'), 'repacked': ('blur', 'gt')}[layout]
+    for key, kind in zip(('img', 'gt'), kinds):
+        for number, found in zip(range(2, 7), sample[key]):
+            expected = frame('a', number, kind).astype(int)
+            assert found.dtype == np.uint8
+            if layout == 'dvd':  # JPEG
+                assert abs(found.astype(int) - expected).mean() < 8
+            else:
+                assert np.array_equal(found, expected)
+
+    test = cls(root, split='test', test_mode=True, pipeline=LOAD)
+    assert {info['video'] for info in map(test.get_data_info, range(len(test)))} == {test_video}
+    assert len(test) == 4 and test[0]['gt'].shape == (48, 64, 3)
+    assert isinstance(test[0]['gt_path'], str)
+
+
+def test_frames_per_video_and_repeat(make_dataset):
+    root = make_dataset(train={'a': 12, 'b': 6})
+    dataset = GoProDataset(root, frames_per_video=8, repeat=3)
+    assert len(dataset) == 3 * (4 + 2)
+    assert dataset.get_data_info(0)['key'] == dataset.get_data_info(6)['key'] == \
+        dataset.get_data_info(12)['key']
+    assert dataset.get_data_info(-1)['key'] == dataset.get_data_info(17)['key'] == 'b/000004'
+    with pytest.raises(IndexError):
+        dataset.get_data_info(18)
+    with pytest.raises(ValueError, match='frames_per_video=3'):
+        GoProDataset(root, frames_per_video=3)
+
+
+def test_paper_epoch_lengths():
+    """1,955 windows of GOPRO and 5,262 of DVD come from videos' first 100 frames."""
+    from cdvd_mm.datasets.windows import scored_frames
+    assert len(scored_frames(100, 2)) == 96
+    assert len(scored_frames(134, 2)) == 130
+    gopro_test = [100] * 9 + [134, 77]
+    assert sum(len(scored_frames(n, 2)) for n in gopro_test) == 1067
+
+
+def test_ends_are_reflected(make_dataset):
+    root = make_dataset(test={'a': 5}, train={})
+    dataset = GoProDataset(root, split='test', test_mode=True, skip_ends=0)
+    assert len(dataset) == 5
+    stems = [os.path.basename(p)[:-4] for p in dataset.get_data_info(0)['img_path']]
+    assert stems == ['000003', '000002', '000001', '000002', '000003']
+    stems = [os.path.basename(p)[:-4] for p in dataset.get_data_info(4)['img_path']]
+    assert stems == ['000003', '000004', '000005', '000004', '000003']
+
+
+def test_whole_videos_and_runs(make_dataset):
+    root = make_dataset(test={'a': 9, 'b': 5})
+    whole = GoProDataset(root, split='test', test_mode=True, mode='video', pipeline=LOAD)
+    assert len(whole) == 2
+    assert len(whole[0]['img']) == len(whole[0]['gt']) == 9
+    assert whole[0]['scored_frames'] == list(range(9))
+
+    runs = GoProDataset(root, split='test', test_mode=True, mode='video', run_length=4, overlap=2,
+                        skip_ends=2)
+    infos = [runs.get_data_info(i) for i in range(len(runs))]
+    assert [i['frame_indices'] for i in infos] == [
+        [0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7, 8], [0, 1, 2, 3, 4]]
+    assert [i['scored_frames'] for i in infos] == [[2, 3], [4, 5, 6], [2]]
+    assert infos[1]['frame_keys'][0] == 'a/000003'
+
+
+def test_several_roots(make_dataset, tmp_path):
+    one = make_dataset(root=tmp_path / 'one', train={'a': 5, 'b': 6})
+    two = make_dataset('repacked', root=tmp_path / 'two', train={'a': 5})
+    dvd = make_dataset('dvd', root=tmp_path / 'dvd', train={'c': 5})
+    dataset = VideoDeblurDataset([one, two, dvd])
+    keys = [dataset.get_data_info(i)['key'] for i in range(len(dataset))]
+    assert keys == ['one:a/000003', 'one:b/000003', 'one:b/000004', 'two:a/00003', 'dvd:c/00003']
+
+
+def test_portrait_and_mixed_sizes(make_dataset):
+    root = make_dataset(train={'tall': 5, 'wide': 5}, size={'tall': (64, 32), 'wide': (32, 64)})
+    dataset = GoProDataset(root, pipeline=[dict(type='LoadVideoFrames', crop_size=(24, 32))])
+    for i in range(2):
+        assert all(f.shape == (24, 32, 3) for f in dataset[i]['img'] + dataset[i]['gt'])
+    with pytest.raises(ValueError, match=r'tall \(32x64\)'):
+        GoProDataset(root, pipeline=[dict(type='LoadVideoFrames', crop_size=48)])
+
+
+def test_crop_is_paired_and_seeded(make_dataset):
+    root = make_dataset(train={'a': 5})
+    dataset = GoProDataset(root, pipeline=[dict(type='LoadVideoFrames', crop_size=16)])
+    np.random.seed(3)
+    one = dataset[0]
+    np.random.seed(3)
+    two = dataset[0]
+    top, left, height, width = one['crop_box']
+    assert one['crop_box'] == two['crop_box']
+    for kind, key in (('blur', 'img'), ('sharp', 'gt')):
+        for number, found in enumerate(one[key], 1):
+            whole = frame('a', number, kind)
+            assert np.array_equal(found, whole[top:top + height, left:left + width])
+
+
+def test_training_pipeline_packs_what_restorers_expect(make_dataset):
+    root = make_dataset(train={'a': 6}, test={'b': 6})
+    keys = ['img', 'gt']
+    meta = ['key', 'video', 'frame_index', 'video_length']
+    dataset = DATASETS.build(dict(type='GoProDataset', data_root=str(root), pipeline=[
+        dict(type='LoadVideoFrames', crop_size=32),
+        dict(type='Flip', keys=keys, flip_ratio=0.5, direction='horizontal'),
+        dict(type='Flip', keys=keys, flip_ratio=0.5, direction='vertical'),
+        dict(type='RandomTransposeHW', keys=keys),
+        dict(type='TemporalReverse', keys=keys),
+        dict(type='PackInputs', meta_keys=meta)]))
+    sample = dataset[1]
+    assert sample['inputs'].shape == (5, 3, 32, 32) and sample['inputs'].dtype == torch.uint8
+    assert sample['data_samples'].gt_img.shape == (5, 3, 32, 32)
+    assert sample['data_samples'].metainfo['key'] == 'a/000004'
+    assert sample['data_samples'].metainfo['img_channel_order'] == 'RGB'
+    assert len(sample['data_samples'].metainfo['img_path']) == 5
+
+
+def test_skip_keys_and_chosen_videos(make_dataset):
+    root = make_dataset(test={'a': 7, 'b': 6})
+    args = dict(split='test', test_mode=True)
+    assert len(GoProDataset(root, videos=['b'], **args)) == 2
+    assert len(GoProDataset(root, skip_keys=['a/000003', 'b/000004'], **args)) == 3
+    with pytest.raises(ValueError, match=r"\['c'\] are not in split 'test'"):
+        GoProDataset(root, videos=['c'], **args)
+
+
+def test_without_ground_truth(make_dataset, warnings_logged):
+    root = make_dataset(test={'a': 6}, kinds=['blur'])
+    dataset = GoProDataset(root, split='test', test_mode=True, pipeline=LOAD)
+    assert 'gt' not in dataset[0] and 'no ground truth' in warnings_logged[0]
+    root = make_dataset(root=root, train={'a': 6}, kinds=['blur'])
+    with pytest.raises(ValueError, match='no folder of sharp frames'):
+        GoProDataset(root)
+
+
+# ------------------------------------------------------------------- errors
+
+@pytest.mark.parametrize('num_frames', [4, 1, 2.5, -3])
+def test_even_or_odd_window_lengths(make_dataset, num_frames):
+    with pytest.raises(ValueError, match='num_frames must be an odd number'):
+        GoProDataset(make_dataset(train={'a': 5}), num_frames=num_frames)
+
+
+def test_wrong_arguments(make_dataset):
+    root = make_dataset(train={'a': 5})
+    for kwargs, message in ((dict(split='val'), "'train' or 'test', found 'val'"),
+                            (dict(mode='clip'), "'window' or 'video', found 'clip'"),
+                            (dict(repeat=0), 'repeat must be at least 1'),
+                            (dict(run_length=0), 'run_length must be at least 1')):
+        with pytest.raises(ValueError, match=message):
+            GoProDataset(root, **kwargs)
+
+
+def test_too_few_frames_names_every_video(make_dataset):
+    root = make_dataset(train={'a': 5, 'b': 4, 'c': 3})
+    with pytest.raises(ValueError, match=r'2 video\(s\).*b: 4 frames; c: 3 frames'):
+        GoProDataset(root)
+
+
+def test_missing_and_empty_roots(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere.*does not exist'):
+        GoProDataset(tmp_path / 'nowhere')
+    with pytest.raises(FileNotFoundError, match='is empty'):
+        GoProDataset(tmp_path)
+    (tmp_path / 'train').mkdir()
+    with pytest.raises(FileNotFoundError, match='train is empty'):
+        GoProDataset(tmp_path)
+    (tmp_path / 'train' / 'a').mkdir()
+    with pytest.raises(FileNotFoundError, match=r'Expected train/<video>/\{blur,sharp\}'):
+        GoProDataset(tmp_path)
+
+
+def test_blur_gamma_is_not_taken_for_blur(make_dataset):
+    root = make_dataset(train={'a': 5}, kinds=['blur_gamma', 'sharp'])
+    with pytest.raises(ValueError, match='only `blur_gamma`'):
+        GoProDataset(root)
+    make_dataset(root=root, train={'a': 5}, kinds=['blur'])
+    assert '/blur/' in GoProDataset(root).get_data_info(0)['img_path'][0]
+
+
+def test_official_test_videos_are_not_trained_on(make_dataset):
+    root = make_dataset(train={'GOPR0384_11_00': 5, 'a': 5})
+    with pytest.raises(ValueError, match='GOPR0384_11_00'):
+        GoProDataset(root)
+
+
+def test_incomplete_official_split_is_said(make_dataset, warnings_logged):
+    root = make_dataset('dvd', test={'IMG_0003': 5, 'own': 5})
+    assert len(DVDDataset(root, split='test', test_mode=True)) == 1
+    assert 'not the official one' in warnings_logged[0]
+
+
+BREAKAGES = {
+    'truncated.png': 'truncated PNG', 'truncated.jpg': 'truncated JPEG', 'deep.png': '16-bit PNG',
+    'grey.png': 'grey PNG', 'grey.jpg': 'grey JPEG', 'rgba.png': 'RGBA PNG',
+    'size.png': '32x24, the video is 64x48', 'empty.png': 'the file is empty',
+    'text.png': 'neither PNG nor JPEG',
+}
+
+
+def break_frame(path, how: str) -> str:
+    """Replace a frame by a broken one; returns its path."""
+    good = frame('a', 1, 'blur')
+    suffix = how[how.index('.'):]
+    broken = path.with_suffix(suffix)
+    path.unlink()
+    if how.startswith('truncated'):
+        save(broken, good)
+        broken.write_bytes(broken.read_bytes()[:-200])
+    elif how == 'deep.png':
+        save(broken, good.astype(np.uint16) * 257)
+    elif how.startswith('grey'):
+        save(broken, good[..., 0])
+    elif how == 'rgba.png':
+        save(broken, np.dstack([good, good[..., 0]]))
+    elif how == 'size.png':
+        save(broken, cv2.resize(good, (32, 24)))
+    elif how == 'empty.png':
+        broken.touch()
+    elif how == 'text.png':
+        broken.write_text('not a picture')
+    return str(broken)
+
+
+def test_every_broken_frame_is_named_in_one_message(make_dataset):
+    root = make_dataset(train={'a b ä': 14})
+    names = {}
+    for number, how in enumerate(BREAKAGES, 1):
+        kind = 'blur' if number % 2 else 'sharp'
+        names[how] = break_frame(root / 'train' / 'a b ä' / kind / f'{number:06d}.png', how)
+    with pytest.raises(ValueError) as error:
+        GoProDataset(root)
+    message = str(error.value)
+    assert message.startswith(f'{len(BREAKAGES)} problem(s)')
+    for how, path in names.items():
+        line = next(line for line in message.splitlines() if path in line)
+        assert BREAKAGES[how] in line and ';' in line  # what is wrong; what to do
+
+
+def test_unpaired_missing_and_gaps(make_dataset):
+    root = make_dataset(train={'a': 9, 'b': 9, 'empty': 1})
+    (root / 'train/a/sharp/000004.png').unlink()
+    (root / 'train/b/blur/000005.png').unlink()
+    (root / 'train/b/sharp/000005.png').unlink()
+    for kind in ('blur', 'sharp'):
+        (root / f'train/empty/{kind}/000001.png').unlink()
+    with pytest.raises(ValueError) as error:
+        GoProDataset(root)
+    message = str(error.value)
+    assert 'blur/000004.png: unpaired' in message
+    assert 'train/b/blur: frame numbers jump from 000004 to 000006 (missing: 000005)' in message
+    assert 'train/empty/blur: empty video' in message
+
+
+def test_extra_files_are_named_and_ignored(make_dataset, warnings_logged):
+    root = make_dataset(train={'a': 5})
+    for name in ('Thumbs.db', '.DS_Store', '._000001.png'):
+        (root / 'train/a/blur' / name).write_bytes(b'x')
+    assert len(GoProDataset(root)) == 1
+    assert all(n in warnings_logged[0] for n in ('Thumbs.db', '.DS_Store', '._000001.png'))
+
+
+def test_unreadable_permissions(make_dataset, tmp_path):
+    root = make_dataset(root=tmp_path / 'data', train={'a': 6, 'b': 6})
+    (root / 'train/a/blur/000002.png').chmod(0)
+    (root / 'train/b/sharp').chmod(0)
+    for folder in (tmp_path, *tmp_path.parents):
+        if str(folder).startswith('/tmp/') and os.stat(folder).st_uid == os.getuid():
+            folder.chmod(0o755)
+    as_root = os.geteuid() == 0
+    if as_root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(ValueError) as error:
+            GoProDataset(root)
+    finally:
+        if as_root:
+            os.seteuid(0)
+        (root / 'train/b/sharp').chmod(0o755)
+    message = str(error.value)
+    assert 'a/blur/000002.png: permission denied' in message and 'chmod' in message
+    assert 'b/sharp: the folder cannot be listed' in message
+
+
+def test_frame_that_breaks_after_start_up_is_named(make_dataset):
+    root = make_dataset(train={'a': 5})
+    dataset = GoProDataset(root, pipeline=LOAD)
+    path = root / 'train/a/blur/000003.png'
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xff
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='000003.png: corrupt PNG'):
+        dataset[0]
+    shutil.rmtree(root / 'train/a/sharp')
+    path.unlink()
+    with pytest.raises(ValueError, match='000003.png: missing'):
+        dataset[0]
