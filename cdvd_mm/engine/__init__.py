@@ -1,5 +1,5 @@
 """What runs around the models: hooks and checkpoint checks."""
 
-from . import hooks
+from . import hooks, visualizer
 
-__all__ = ['hooks']
+__all__ = ['hooks', 'visualizer']

@@ -14,7 +14,7 @@ default_hooks = dict(
 custom_hooks = [dict(type='CheckpointCheckHook'), dict(type='ProgressBarHook')]
 
 visualizer = dict(
-    type='ConcatImageVisualizer',
+    type='RestorationVisualizer',
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
     fn_key='vis_name',
     img_keys=['input', 'pred_img', 'gt_img'],

@@ -1,0 +1,127 @@
+"""Training and testing of a config through MMEngine's runner."""
+
+import os.path as osp
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_rank
+from mmengine.runner import Runner
+
+from cdvd_mm.compat.distributed import init_cpu_process_group
+
+
+def load_config(path: str, options: dict | None = None, work_dir: str | None = None) -> Config:
+    """Read a config and apply what the command line says.
+
+    Args:
+        path (str): Path of the config.
+        options (dict, optional): Settings that override the config's, by
+            dotted key.
+        work_dir (str, optional): Where logs and checkpoints go. Default:
+            None, the config's own ``work_dir`` or ``work_dirs/<config name>``.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be read.
+    """
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'config not found: {path}')
+    try:
+        cfg = Config.fromfile(path)
+        if options:
+            cfg.merge_from_dict(options)
+    except (SyntaxError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f'cannot read config {path}: {type(error).__name__}: {error}') from error
+    if work_dir or cfg.get('work_dir') is None:
+        cfg.work_dir = work_dir or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
+    return cfg
+
+
+def train(cfg: Config, launcher: str = 'none', amp: bool = False, resume: str | None = None,
+          auto_scale_lr: bool = False) -> Runner:
+    """Train what a config describes.
+
+    Args:
+        cfg (Config): The config, see :func:`load_config`.
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+        amp (bool): Mixed precision with loss scaling.
+        resume (str, optional): 'auto' goes on from the latest checkpoint of
+            the work folder, or starts anew where there is none; a path goes
+            on from that checkpoint. Default: None, start anew.
+        auto_scale_lr (bool): Scale the learning rate with the total batch,
+            from the config's ``auto_scale_lr.base_batch_size``.
+
+    Returns:
+        Runner: The runner, after training.
+
+    Raises:
+        FileNotFoundError: The checkpoint to resume from is not there.
+        ValueError: A wrong setting, checkpoint or data folder, with what was
+            found and what was expected.
+    """
+    if amp:
+        _use_amp(cfg)
+    if auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
+        cfg.auto_scale_lr.enable = True
+    if resume:
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else _existing(resume)
+    runner = _build_runner(cfg, launcher)
+    runner.train()
+    return runner
+
+
+def test(cfg: Config, checkpoint: str, launcher: str = 'none') -> dict:
+    """Test a checkpoint with what a config describes.
+
+    Args:
+        cfg (Config): The config, see :func:`load_config`.
+        checkpoint (str): Path of the checkpoint.
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Returns:
+        dict: Metrics by name, the same on every process.
+
+    Raises:
+        FileNotFoundError: The checkpoint is not there.
+        ValueError: A wrong setting, checkpoint or data folder, with what was
+            found and what was expected.
+    """
+    cfg.load_from = _existing(checkpoint)
+    cfg.resume = False
+    return _build_runner(cfg, launcher).test()
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that reports."""
+    return get_rank() == 0
+
+
+def _build_runner(cfg: Config, launcher: str) -> Runner:
+    cfg.launcher = launcher
+    init_cpu_process_group(launcher)
+    if not torch.cuda.is_available():
+        cfg.env_cfg.cudnn_benchmark = False
+    return Runner.from_cfg(cfg)
+
+
+def _use_amp(cfg: Config) -> None:
+    wrapper = cfg.optim_wrapper
+    if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f'--amp works with an OptimWrapper, but the config has {wrapper.type}')
+    wrapper.type = 'AmpOptimWrapper'
+    if torch.cuda.is_available():
+        wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        wrapper.setdefault('dtype', 'bfloat16')  # the half precision of processors
+
+
+def _existing(path: str) -> str:
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'checkpoint not found: {path}')
+    return path
