@@ -13,8 +13,9 @@ from cdvd_mm.version import __version__
 CONTAINERS = ('state_dict', 'params_ema', 'params', 'model', 'network', 'deblurnet_state_dict')
 
 
-def read_state_dict(path: str, containers: Sequence[str] = CONTAINERS) -> dict[str, Tensor]:
-    """Read the parameters of a checkpoint of any common form.
+def read_checkpoint(path: str,
+                    containers: Sequence[str] = CONTAINERS) -> tuple[dict[str, Tensor], dict]:
+    """Read the parameters of a checkpoint of any common form, and its meta.
 
     Args:
         path (str): File written by ``torch.save``: a plain state dict, or a
@@ -23,7 +24,8 @@ def read_state_dict(path: str, containers: Sequence[str] = CONTAINERS) -> dict[s
         containers (Sequence[str]): Keys to look under, first come first.
 
     Returns:
-        dict[str, Tensor]: Parameters by their original names.
+        tuple[dict[str, Tensor], dict]: Parameters by their original names, and
+        what the file holds under 'meta' (empty if nothing).
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -33,9 +35,11 @@ def read_state_dict(path: str, containers: Sequence[str] = CONTAINERS) -> dict[s
         raise FileNotFoundError(f'No checkpoint at {path}.')
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError,
+            AttributeError) as error:  # what damaged pickles lead to
         raise ValueError(f'{path} cannot be read as a checkpoint (truncated, or no file of '
                          f'torch.save): {str(error).splitlines()[0]}') from error
+    meta = content.get('meta') if isinstance(content, Mapping) else None
     for key in containers:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -45,7 +49,13 @@ def read_state_dict(path: str, containers: Sequence[str] = CONTAINERS) -> dict[s
         found = ', '.join(list(content)[:8]) if isinstance(content, Mapping) else type(content)
         raise ValueError(f'{path} holds no state dict: expected a mapping of names to tensors, '
                          f'bare or under one of {", ".join(containers)}; found {found}.')
-    return {key.removeprefix('module.'): value for key, value in content.items()}
+    state = {key.removeprefix('module.'): value for key, value in content.items()}
+    return state, dict(meta) if isinstance(meta, Mapping) else {}
+
+
+def read_state_dict(path: str, containers: Sequence[str] = CONTAINERS) -> dict[str, Tensor]:
+    """The parameters alone; see :func:`read_checkpoint`."""
+    return read_checkpoint(path, containers)[0]
 
 
 def _some(names: Sequence[str], limit: int = 12) -> str:
@@ -93,9 +103,12 @@ def rename_strictly(state: Mapping[str, Tensor], names: Mapping[str, str], netwo
     return {new: state[old].clone() for new, old in names.items()}
 
 
-def convert_file(source: str, target: str, convert: Callable[[Mapping[str, Tensor]], dict],
-                 prefix: str = 'generator.', origin: str | None = None) -> dict[str, Tensor]:
+def convert_file(source: str, target: str, convert: Callable[..., dict],
+                 prefix: str = 'generator.', origin: str | None = None,
+                 with_meta: bool = False) -> dict[str, Tensor]:
     """Read ``source``, convert it and write a checkpoint of this package.
+
+    The target appears complete or not at all.
 
     Args:
         source (str): The authors' checkpoint.
@@ -104,12 +117,31 @@ def convert_file(source: str, target: str, convert: Callable[[Mapping[str, Tenso
         prefix (str): Put in front of every name: where a restorer keeps its
             network. Default: 'generator.'.
         origin (str, optional): What it was, kept in the checkpoint's meta.
+        with_meta (bool): Hand the source's meta to ``convert`` as well.
 
     Returns:
         dict[str, Tensor]: The state dict as written.
     """
-    converted = {prefix + key: value for key, value in convert(read_state_dict(source)).items()}
-    os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
+    state, source_meta = read_checkpoint(source)
+    converted = convert(state, source_meta) if with_meta else convert(state)
+    converted = {prefix + key: value for key, value in converted.items()}
     meta = {'converted_from': origin or os.path.basename(source), 'cdvd_mm_version': __version__}
-    torch.save({'state_dict': converted, 'meta': meta}, target)
+    write_checkpoint({'state_dict': converted, 'meta': meta}, target)
     return converted
+
+
+def write_checkpoint(content: dict, target: str) -> None:
+    """Write a file with ``torch.save`` that appears complete or not at all.
+
+    Args:
+        content (dict): What to save.
+        target (str): File to write; its folder is made.
+    """
+    os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
+    partial = f'{target}.{os.getpid()}.partial'
+    try:
+        torch.save(content, partial)
+        os.replace(partial, target)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)

@@ -92,6 +92,20 @@ FITS = ('resize', 'pad')
 CHANNEL_ORDERS = ('rgb', 'bgr')
 
 
+def build_network(estimator: dict = PWCNET) -> BaseModule:
+    """Build a network of MMFlow.
+
+    Args:
+        estimator (dict): config, ``dict(type='mmflow.<name>', ...)``; it is
+            not changed.
+
+    Returns:
+        BaseModule: the bare network, with MMFlow's conventions.
+    """
+    # the scope makes MMFlow's nested types resolve whatever the default scope is
+    return MODELS.build(dict(copy.deepcopy(dict(estimator)), _scope_='mmflow'))
+
+
 class FeatureCorrelation(nn.Module):
     """:func:`cdvd_mm.ops.correlation` where MMFlow expects mmcv's operator.
 
@@ -182,8 +196,7 @@ class MMFlowEstimator(BaseModule):
                              "belong into the estimator's own config")
         super().__init__(init_cfg=None)
         self.checkpoint = init_cfg['checkpoint'] if init_cfg else None
-        # the scope makes MMFlow's nested types resolve whatever the default scope is
-        self.estimator = MODELS.build(dict(copy.deepcopy(dict(estimator)), _scope_='mmflow'))
+        self.estimator = build_network(estimator)
 
         name = type(self.estimator).__name__
         convention = CONVENTIONS.get(name, DEFAULT_CONVENTION)
@@ -208,9 +221,10 @@ class MMFlowEstimator(BaseModule):
 
     def init_weights(self) -> None:
         """Initialise the network, or load its weights where ``init_cfg`` says so."""
-        super().init_weights()
         if self.checkpoint is None:
+            super().init_weights()
             return
+        self._is_init = True  # nothing is left to draw: the file holds every weight
         try:
             load_checkpoint(self.estimator, self.checkpoint, map_location='cpu', strict=True)
         except RuntimeError as error:
