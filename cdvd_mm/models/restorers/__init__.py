@@ -1,5 +1,7 @@
 """The MMagic side of the networks: losses, train and test steps."""
 
 from .cascaded_restorer import CascadedRestorer
+from .mmagic_restorers import BasicVSRDeblur, EDVRDeblur
+from .recurrent_restorer import RecurrentRestorer
 
-__all__ = ['CascadedRestorer']
+__all__ = ['BasicVSRDeblur', 'CascadedRestorer', 'EDVRDeblur', 'RecurrentRestorer']

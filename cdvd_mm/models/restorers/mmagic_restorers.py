@@ -1,0 +1,55 @@
+"""MMagic's restorers of EDVR and BasicVSR++ for full-size deblurring data."""
+
+from mmagic.models.editors import EDVR, BasicVSR
+from mmagic.structures import DataSample
+from torch import Tensor
+
+from cdvd_mm.registry import MODELS
+
+from .fitted_size import FittedSizeMixin
+
+
+@MODELS.register_module()
+class EDVRDeblur(FittedSizeMixin, EDVR):
+    """MMagic's ``EDVR`` for windows with a sharp frame for each of theirs.
+
+    Takes the centre frame as the truth, and frames of any size. Arguments: see
+    MMagic's ``EDVR``; ``train_cfg=dict(tsa_iter=...)`` is the number of
+    iterations for which the fusion alone is trained, where the generator's
+    config says ``with_tsa=True``.
+    """
+
+    def forward_train(self, inputs: Tensor, data_samples=None, **kwargs) -> dict[str, Tensor]:
+        """Compute the loss of a batch of windows.
+
+        Args:
+            inputs (Tensor): Blurred frames (n, t, c, h, w), RGB in [0, 1].
+            data_samples (DataSample): Stacked, with ``gt_img`` (n, c, h, w) or
+                that of the whole window (n, t, c, h, w), RGB in [0, 1].
+            **kwargs: Not used.
+
+        Returns:
+            dict[str, Tensor]: ``loss``.
+        """
+        sharp = data_samples.gt_img
+        if sharp.dim() == 5:
+            data_samples = DataSample(gt_img=sharp[:, sharp.shape[1] // 2])
+        return super().forward_train(inputs, data_samples)
+
+    def convert_to_datasample(self, predictions, data_samples, inputs) -> list:
+        """Add predictions and the blurred centre frame (n, c, h, w) to the data samples."""
+        centre = None if inputs is None else inputs[:, inputs.shape[1] // 2]
+        return super().convert_to_datasample(predictions, data_samples, centre)
+
+
+@MODELS.register_module()
+class BasicVSRDeblur(FittedSizeMixin, BasicVSR):
+    """MMagic's ``BasicVSR`` (and with it BasicVSR++) for frames of any size.
+
+    BasicVSR++ with full-size input estimates flow on quarter-size frames of 64
+    pixels or more; smaller frames are padded. Arguments: see MMagic's
+    ``BasicVSR``.
+    """
+
+    size_divisor = 4
+    min_size = 256
