@@ -1,0 +1,15 @@
+"""Reading and writing of videos and frame folders through PyAV.
+
+Nothing here knows of a network: frames go in and out as NumPy arrays
+``(h, w, 3)``, RGB, uint8 or (more than 8 bits a channel) uint16.
+"""
+
+from .reader import Frame, FrameReader, VideoInfo, open_reader, select_frames
+from .segments import SegmentStore, read_segment, write_segment
+from .writer import EncodeSpec, SegmentEncoder, plan_encoding, write_container
+
+__all__ = [
+    'EncodeSpec', 'Frame', 'FrameReader', 'SegmentEncoder', 'SegmentStore', 'VideoInfo',
+    'open_reader', 'plan_encoding', 'read_segment', 'select_frames', 'write_container',
+    'write_segment'
+]
