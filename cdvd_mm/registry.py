@@ -35,3 +35,14 @@ VISUALIZERS = _child('visualizer', mmagic_registry.VISUALIZERS, 'cdvd_mm.engine'
 VISBACKENDS = _child('visualizer backend', mmagic_registry.VISBACKENDS, 'cdvd_mm.engine')
 
 INFERENCERS = _child('inferencer', MMENGINE_INFERENCERS, 'cdvd_mm.apis')
+
+
+def find(name: str) -> type | None:
+    """Return the class that cdvd_mm registers under ``name``, or None."""
+    for registry in (MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, EVALUATORS, HOOKS, LOOPS,
+                     OPTIM_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS, LOG_PROCESSORS,
+                     VISUALIZERS, VISBACKENDS, INFERENCERS):
+        registry.import_from_location()
+        if name in registry.module_dict:
+            return registry.module_dict[name]
+    return None

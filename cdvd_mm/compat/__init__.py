@@ -17,5 +17,6 @@ launcher cannot start without a GPU.
 """
 
 from .import_hooks import install
+from .versions import check_parents
 
-__all__ = ['install']
+__all__ = ['check_parents', 'install']

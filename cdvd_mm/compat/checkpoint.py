@@ -28,13 +28,34 @@ def _numpy_reconstructors() -> dict[str, object]:
     }
 
 
+STATISTICS = ('min', 'max', 'current', 'mean')
+"""Methods of HistoryBuffer that its pickled form names."""
+
+
+def _get_statistic(owner: type, name: str):
+    """Stand for ``getattr``, which pickles use to name a method of a class.
+
+    Only what a HistoryBuffer brings along is looked up; the real ``getattr``
+    would open every attribute of every allowed type.
+    """
+    from mmengine.logging import HistoryBuffer
+    if owner is not HistoryBuffer or name not in STATISTICS:
+        raise pickle.UnpicklingError(f'attribute {name!r} of {owner!r} is not on the allow-list')
+    return getattr(HistoryBuffer, name)
+
+
+# PyTorch compares the name under which the pickle asks for it.
+_get_statistic.__module__ = 'builtins'
+_get_statistic.__name__ = _get_statistic.__qualname__ = 'getattr'
+
+
 def allowed_types() -> dict[str, object]:
     """Return the types beyond tensors that checkpoints may hold, by pickled name."""
     from mmengine.logging import HistoryBuffer
     scalars = (np.float64, np.float32, np.float16, np.int64, np.int32, np.uint8, np.uint32,
                np.uint64, np.bool_)
     dtypes = {type(np.dtype(scalar)) for scalar in scalars}
-    plain = [HistoryBuffer, np.ndarray, np.dtype, *scalars, *dtypes]
+    plain = [HistoryBuffer, np.ndarray, np.dtype, *scalars, *dtypes, _get_statistic]
     named = {f'{item.__module__}.{item.__qualname__}': item for item in plain}
     return {**named, **_numpy_reconstructors()}
 
@@ -67,6 +88,17 @@ def _allow_list_of_old_pytorch() -> Iterator[None]:
         unpickler._get_allowed_globals = known
 
 
+def _reason(error: Exception) -> str:
+    """What went wrong, without PyTorch's advice to switch the safe mode off."""
+    if isinstance(error, pickle.UnpicklingError) and error.__context__ is not None:
+        error = error.__context__
+    for line in str(error).splitlines():
+        reason = line.partition('WeightsUnpickler error: ')[2].strip()
+        if reason:
+            return reason.partition(' Please use')[0]
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()
+
+
 def load_from_local(filename: str, map_location=None):
     """Load a checkpoint from a local path, tensors and allow-listed types only.
 
@@ -90,8 +122,7 @@ def load_from_local(filename: str, map_location=None):
         try:
             return torch.load(filename, map_location=map_location, weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(
-                f'cannot read checkpoint {filename}: {reason} (expected a complete PyTorch file '
+                f'cannot read checkpoint {filename}: {_reason(error)} (expected a complete PyTorch file '
                 'that holds tensors, plain containers and MMEngine\'s own types; the safe mode '
                 'weights_only=True is never switched off)') from error
