@@ -126,10 +126,10 @@ class FrameStore:
         videos = []
         for record in self.index['videos'][split]:
             base = f'{self.root}::{split}/{record["name"]}'
-            sharp = [f'{base}/sharp/{stem}' for stem in record['frames']] \
-                if record['sharp'] else None
-            videos.append(Video(record['name'], [f'{base}/blur/{stem}' for stem in record['frames']],
-                                sharp, list(record['frames']),
+            stems = list(record['frames'])
+            blur = [f'{base}/blur/{stem}' for stem in stems]
+            sharp = [f'{base}/sharp/{stem}' for stem in stems] if record['sharp'] else None
+            videos.append(Video(record['name'], blur, sharp, stems,
                                 (record['height'], record['width'])))
         return videos
 
@@ -222,7 +222,8 @@ def encode_frame(path: str, tile: int, codec: str, size: tuple[int, int],
             pixels = np.ascontiguousarray(image[y:y + tile, x:x + tile])
             if codec == 'png':
                 # The decoder swaps nothing: RGB goes in as if it were BGR and comes out as RGB.
-                payload = cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
+                level = [cv2.IMWRITE_PNG_COMPRESSION, 4]
+                payload = cv2.imencode('.png', pixels, level)[1].tobytes()
             else:
                 payload = pixels.tobytes()
             key = f'{prefix}{number:05d}'.encode()

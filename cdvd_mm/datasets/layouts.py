@@ -208,7 +208,7 @@ def _gaps(folder: str, frames: dict[str, str]) -> list[Problem]:
     for i, found in enumerate(steps):
         if found == step:
             continue
-        missing = [n for n in range(numbers[i] + step, numbers[i + 1], step)] if step > 0 else []
+        missing = list(range(numbers[i] + step, numbers[i + 1], step)) if step > 0 else []
         names = ', '.join(str(n).zfill(len(stems[i])) for n in missing) or 'none'
         problems.append(Problem(
             folder, f'frame numbers jump from {stems[i]} to {stems[i + 1]} (missing: {names})',

@@ -1,1 +1,11 @@
-"""TODO-doc"""
+"""The published protocols, and the metric that follows them."""
+
+import mmagic.evaluation  # noqa: F401  (registers Evaluator, PSNR ...)
+
+from .protocols import PROTOCOLS, Protocol, get_protocol
+from .results import Results, summarise
+from .scores import score_frame
+from .video_deblur_metric import VideoDeblurMetric
+
+__all__ = ['PROTOCOLS', 'Protocol', 'Results', 'VideoDeblurMetric', 'get_protocol', 'score_frame',
+           'summarise']

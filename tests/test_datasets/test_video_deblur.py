@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from video_data import frame, save
 
 from cdvd_mm.datasets import DVDDataset, GoProDataset, VideoDeblurDataset
 from cdvd_mm.registry import DATASETS
-
-from video_data import frame, save
 
 LOAD = [dict(type='LoadVideoFrames')]
 
