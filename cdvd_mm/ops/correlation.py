@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .counting import report_macs
+
 BACKENDS = ('auto', 'torch')
 
 
@@ -38,6 +40,7 @@ def correlation(reference: Tensor, neighbour: Tensor, max_displacement: int = 4,
         raise ValueError(f'max_displacement must be 0 or more, not {max_displacement}')
     if backend not in BACKENDS:
         raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
+    report_macs('correlation', reference.numel() * (2 * max_displacement + 1)**2)
     return correlation_torch(reference, neighbour, max_displacement, normalize)
 
 

@@ -1,0 +1,1 @@
+"""Several models beside each other on the same frames."""
