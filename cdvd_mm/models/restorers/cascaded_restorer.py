@@ -55,12 +55,12 @@ class CascadedRestorer(BaseEditModel):
                  init_cfg: dict | None = None,
                  data_preprocessor: dict | None = None) -> None:
         super().__init__(
-            generator=generator,
-            pixel_loss=pixel_loss,
+            generator=_scoped(generator),
+            pixel_loss=_scoped(pixel_loss),
             train_cfg=train_cfg,
             test_cfg=test_cfg,
             init_cfg=init_cfg,
-            data_preprocessor=data_preprocessor)
+            data_preprocessor=data_preprocessor and _scoped(data_preprocessor))
         self.hard_example_loss = MODELS.build(hard_example_loss) if hard_example_loss else None
         num_stages = self.generator.num_stages
         self.stage_weights = _checked_weights(stage_weights, num_stages)
@@ -154,6 +154,11 @@ class CascadedRestorer(BaseEditModel):
                 losses[f'loss_hem_stage{stage + 1}'] = share * self.hard_example_loss(
                     pred, target, mask)
         return losses
+
+
+def _scoped(cfg: dict) -> dict:
+    """``cfg`` with its types looked up here first, whatever the default scope is."""
+    return dict(cfg, _scope_='cdvd_mm')
 
 
 def _trimmed(clip: Tensor, length: int) -> Tensor:
