@@ -17,11 +17,11 @@ def main() -> int:
     parser.add_argument('source', help='the public checkpoint')
     parser.add_argument('target', help='checkpoint to write')
     parser.add_argument('--channel-order', choices=['rgb', 'bgr'],
-                        help='what the network was trained on (default: bgr for the authors\' '
-                        'file and for one of MMFlow\'s training, rgb otherwise)')
+                        help="what the network was trained on (default: bgr for the authors' "
+                        "file and for one of MMFlow's training, rgb otherwise)")
     parser.add_argument('--correlation', choices=['mean', 'sum'],
-                        help='over the channels (default: sum, MMFlow\'s scaled=False, for a '
-                        'file of MMFlow\'s training, mean otherwise)')
+                        help="over the channels (default: sum, MMFlow's scaled=False, for a "
+                        "file of MMFlow's training, mean otherwise)")
     args = parser.parse_args()
     from cdvd_mm.apis.converters.pwcnet import convert_pwcnet
     try:

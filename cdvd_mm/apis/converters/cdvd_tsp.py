@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
+
 from .common import convert_file, rename_strictly
 from .pwcnet import module_name
 

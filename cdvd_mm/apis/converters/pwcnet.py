@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from cdvd_mm.models.flow_estimators.mmflow_estimator import build_network
+
 from .common import convert_file, rename_strictly
 
 NUMBERS = ('One', 'Two', 'Thr', 'Fou', 'Fiv', 'Six')
@@ -136,8 +137,8 @@ def pwcnet_form(state: Mapping[str, Tensor]) -> str:
     names = sorted(state)
     raise ValueError(
         'This is no checkpoint of PWC-Net: expected keys moduleExtractor.moduleOne.0.weight, ... '
-        '(with or without a prefix), or conv1a.0.weight, ... (the authors\'), or '
-        f'encoder.layers.0..., decoder.decoders... (MMFlow\'s); found {len(names)} keys: '
+        "(with or without a prefix), or conv1a.0.weight, ... (the authors'), or "
+        f"encoder.layers.0..., decoder.decoders... (MMFlow's); found {len(names)} keys: "
         f'{", ".join(names[:8])}{", ..." if len(names) > 8 else ""}.')
 
 

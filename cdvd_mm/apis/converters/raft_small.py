@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from cdvd_mm.models.flow_estimators.mmflow_estimator import RAFT_SMALL, build_network
+
 from .common import convert_file, rename_strictly
 
 #: pattern of MMFlow's names -> the authors' names
@@ -45,7 +46,7 @@ def convert_raft_small_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tens
     """
     network = build_network(RAFT_SMALL)
     names = {name: _original_name(name) for name in network.state_dict()}
-    return rename_strictly(state, names, network, 'RAFT-small (the authors\')')
+    return rename_strictly(state, names, network, "RAFT-small (the authors')")
 
 
 def convert_raft_small(source: str, target: str) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """The cascaded deblurring network with temporal sharpness prior (CVPR 2020)."""
 
-from typing import NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModule
@@ -9,7 +10,10 @@ from torch import Tensor, nn
 from cdvd_mm.ops import warp_with_mask
 from cdvd_mm.registry import MODELS
 
-Features = Optional[dict[str, Tensor]]
+Features = dict[str, Tensor] | None
+
+PWCNET_ESTIMATOR = {'type': 'cdvd_mm.MMFlowEstimator'}
+RELEASED_PRIOR = {'type': 'cdvd_mm.TemporalSharpnessPrior'}
 
 
 class AlignedTriples(NamedTuple):
@@ -26,7 +30,7 @@ class AlignedTriples(NamedTuple):
 
     frames: Tensor
     masks: Tensor
-    flows: Optional[Tensor]
+    flows: Tensor | None
 
 
 class StageDetails(NamedTuple):
@@ -44,8 +48,8 @@ class StageDetails(NamedTuple):
     restored: Tensor
     aligned: Tensor
     masks: Tensor
-    flows: Optional[Tensor]
-    sharpness: Optional[Tensor]
+    flows: Tensor | None
+    sharpness: Tensor | None
 
 
 class ResidualBlock(nn.Module):
@@ -156,10 +160,10 @@ class CDVDNet(BaseModule):
                  num_stages: int = 2,
                  mid_channels: int = 32,
                  num_blocks: int = 3,
-                 flow_estimator: Optional[dict] = dict(type='cdvd_mm.MMFlowEstimator'),
-                 prior: Optional[dict] = dict(type='cdvd_mm.TemporalSharpnessPrior'),
+                 flow_estimator: dict | None = PWCNET_ESTIMATOR,
+                 prior: dict | None = RELEASED_PRIOR,
                  predict_residual: bool = False,
-                 init_cfg: Optional[dict] = None) -> None:
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         _check_window(num_frames, num_stages)
         self.num_frames = num_frames
@@ -191,7 +195,7 @@ class CDVDNet(BaseModule):
         return self.forward_stages(frames)[-1][:, 0]
 
     def forward_stages(self, frames: Tensor,
-                       num_active_stages: Optional[int] = None) -> list[Tensor]:
+                       num_active_stages: int | None = None) -> list[Tensor]:
         """Restore what every stage can of a clip.
 
         Args:
@@ -216,7 +220,7 @@ class CDVDNet(BaseModule):
         return outputs
 
     def forward_details(self, frames: Tensor,
-                        num_active_stages: Optional[int] = None) -> list[StageDetails]:
+                        num_active_stages: int | None = None) -> list[StageDetails]:
         """As :meth:`forward_stages`, with flow, warped frames, masks and S.
 
         Args:
@@ -258,7 +262,7 @@ class CDVDNet(BaseModule):
         return None if self.flow_estimator is None else self.flow_estimator.encode(frames)
 
     def restore_triples(self, frames: Sequence[Tensor],
-                        features: Optional[Sequence[Features]] = None) -> Tensor:
+                        features: Sequence[Features] | None = None) -> Tensor:
         """Run one stage on n triples.
 
         Args:
@@ -274,7 +278,7 @@ class CDVDNet(BaseModule):
         return self.restore(aligned, self.sharpness(aligned))
 
     def align(self, frames: Sequence[Tensor],
-              features: Optional[Sequence[Features]] = None) -> AlignedTriples:
+              features: Sequence[Features] | None = None) -> AlignedTriples:
         """Warp the outer frames of n triples to the middle ones.
 
         Args:
@@ -304,11 +308,11 @@ class CDVDNet(BaseModule):
             torch.stack((masks[:n], masks[n:]), dim=1),
             torch.stack((flow[:n], flow[n:]), dim=1))
 
-    def sharpness(self, aligned: AlignedTriples) -> Optional[Tensor]:
+    def sharpness(self, aligned: AlignedTriples) -> Tensor | None:
         """Compute the prior of the middle frames: S (n, 1, h, w) in [0, 1], or None."""
         return None if self.prior is None else self.prior(aligned.frames, aligned.masks)
 
-    def restore(self, aligned: AlignedTriples, sharpness: Optional[Tensor]) -> Tensor:
+    def restore(self, aligned: AlignedTriples, sharpness: Tensor | None) -> Tensor:
         """Restore the middle frames of n aligned triples: (n, 3, h, w)."""
         inputs = aligned.frames.flatten(1, 2)  # (n, 9, h, w)
         if sharpness is not None:
@@ -321,7 +325,7 @@ class CDVDNet(BaseModule):
         n, t = frames.shape[:2]
         return self.restore_triples(*self._triples(frames)).unflatten(0, (n, t - 2))
 
-    def _triples(self, frames: Tensor) -> tuple[list[Tensor], Optional[list[Features]]]:
+    def _triples(self, frames: Tensor) -> tuple[list[Tensor], list[Features] | None]:
         """Cut a clip (n, t, c, h, w) into n (t - 2) triples, every frame encoded once."""
         n, t = frames.shape[:2]
 
@@ -335,7 +339,7 @@ class CDVDNet(BaseModule):
         shifted = {name: shifts(x.unflatten(0, (n, t))) for name, x in features.items()}
         return triples, [{name: x[k] for name, x in shifted.items()} for k in range(3)]
 
-    def _num_active(self, num_active_stages: Optional[int]) -> int:
+    def _num_active(self, num_active_stages: int | None) -> int:
         if num_active_stages is None:
             return self.num_stages
         if not 1 <= num_active_stages <= self.num_stages:

@@ -4,10 +4,12 @@ This is the only place that reaches MMFlow, through its registry.
 """
 
 import copy
-from typing import Optional, Union
+import logging
+import os.path as osp
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
@@ -22,70 +24,78 @@ Features = dict[str, Tensor]
 # a child of MMagic's
 _HERE = 'cdvd_mm.models.flow_estimators.mmflow_estimator'
 
-PWCNET = dict(
-    type='mmflow.PWCNet',
-    encoder=dict(
-        type='mmflow.PWCNetEncoder',
-        in_channels=3,
-        net_type='Basic',
-        pyramid_levels=['level1', 'level2', 'level3', 'level4', 'level5', 'level6'],
-        out_channels=(16, 32, 64, 96, 128, 196),
-        strides=(2, 2, 2, 2, 2, 2),
-        dilations=(1, 1, 1, 1, 1, 1),
-        act_cfg=dict(type='LeakyReLU', negative_slope=0.1)),
-    decoder=dict(
-        type='mmflow.PWCNetDecoder',
-        in_channels=dict(level6=81, level5=213, level4=181, level3=149, level2=117),
-        flow_div=20.,
-        corr_cfg=dict(type=f'{_HERE}.FeatureCorrelation', max_displacement=4),
-        warp_cfg=dict(type=f'{_HERE}.FeatureWarp', threshold=0.999),
-        act_cfg=dict(type='LeakyReLU', negative_slope=0.1),
-        scaled=True,
-        post_processor=dict(type='mmflow.ContextNet', in_channels=565)),
-    init_cfg=dict(
-        type='Kaiming',
-        nonlinearity='leaky_relu',
-        layer=['Conv2d', 'ConvTranspose2d'],
-        mode='fan_in',
-        bias=0))
+PWCNET = {
+    'type': 'mmflow.PWCNet',
+    'encoder': {
+        'type': 'mmflow.PWCNetEncoder',
+        'in_channels': 3,
+        'net_type': 'Basic',
+        'pyramid_levels': ['level1', 'level2', 'level3', 'level4', 'level5', 'level6'],
+        'out_channels': (16, 32, 64, 96, 128, 196),
+        'strides': (2, 2, 2, 2, 2, 2),
+        'dilations': (1, 1, 1, 1, 1, 1),
+        'act_cfg': {'type': 'LeakyReLU', 'negative_slope': 0.1},
+    },
+    'decoder': {
+        'type': 'mmflow.PWCNetDecoder',
+        'in_channels': {'level6': 81, 'level5': 213, 'level4': 181, 'level3': 149, 'level2': 117},
+        'flow_div': 20.,
+        'corr_cfg': {'type': f'{_HERE}.FeatureCorrelation', 'max_displacement': 4},
+        'warp_cfg': {'type': f'{_HERE}.FeatureWarp', 'threshold': 0.999},
+        'act_cfg': {'type': 'LeakyReLU', 'negative_slope': 0.1},
+        'scaled': True,
+        'post_processor': {'type': 'mmflow.ContextNet', 'in_channels': 565},
+    },
+    'init_cfg': {
+        'type': 'Kaiming',
+        'nonlinearity': 'leaky_relu',
+        'layer': ['Conv2d', 'ConvTranspose2d'],
+        'mode': 'fan_in',
+        'bias': 0,
+    },
+}
 """PWC-Net as CDVD-TSP runs it (9,374,274 parameters)."""
 
-RAFT_SMALL = dict(
-    type='mmflow.RAFT',
-    num_levels=4,
-    radius=3,
-    cxt_channels=64,
-    h_channels=96,
-    encoder=dict(
-        type='mmflow.RAFTEncoder',
-        in_channels=3,
-        out_channels=128,
-        net_type='Small',
-        norm_cfg=dict(type='IN')),
-    cxt_encoder=dict(
-        type='mmflow.RAFTEncoder',
-        in_channels=3,
-        out_channels=160,
-        net_type='Small',
-        norm_cfg=dict(type=f'{_HERE}.NoNorm')),
-    decoder=dict(
-        type='mmflow.RAFTDecoder',
-        net_type='Small',
-        num_levels=4,
-        radius=3,
-        iters=12,
-        corr_op_cfg=dict(type='mmflow.CorrLookup', align_corners=True),
-        gru_type='Conv',
-        feat_channels=128,
-        act_cfg=dict(type='ReLU')))
+RAFT_SMALL = {
+    'type': 'mmflow.RAFT',
+    'num_levels': 4,
+    'radius': 3,
+    'cxt_channels': 64,
+    'h_channels': 96,
+    'encoder': {
+        'type': 'mmflow.RAFTEncoder',
+        'in_channels': 3,
+        'out_channels': 128,
+        'net_type': 'Small',
+        'norm_cfg': {'type': 'IN'},
+    },
+    'cxt_encoder': {
+        'type': 'mmflow.RAFTEncoder',
+        'in_channels': 3,
+        'out_channels': 160,
+        'net_type': 'Small',
+        'norm_cfg': {'type': f'{_HERE}.NoNorm'},
+    },
+    'decoder': {
+        'type': 'mmflow.RAFTDecoder',
+        'net_type': 'Small',
+        'num_levels': 4,
+        'radius': 3,
+        'iters': 12,
+        'corr_op_cfg': {'type': 'mmflow.CorrLookup', 'align_corners': True},
+        'gru_type': 'Conv',
+        'feat_channels': 128,
+        'act_cfg': {'type': 'ReLU'},
+    },
+}
 """RAFT-small as its authors released it (990,162 parameters)."""
 
 # What a network was trained with: the size its input must be a multiple of,
 # how a frame gets there, and the value range of its pixels. All take RGB: the
 # converters turn the first convolution of a network trained on BGR around.
 CONVENTIONS = {
-    'PWCNet': dict(size_divisor=64, fit='resize', value_range=(0., 1.)),
-    'RAFT': dict(size_divisor=8, fit='pad', value_range=(-1., 1.)),
+    'PWCNet': {'size_divisor': 64, 'fit': 'resize', 'value_range': (0., 1.)},
+    'RAFT': {'size_divisor': 8, 'fit': 'pad', 'value_range': (-1., 1.)},
 }
 DEFAULT_CONVENTION = CONVENTIONS['PWCNet']
 FITS = ('resize', 'pad')
@@ -155,7 +165,8 @@ class MMFlowEstimator(BaseModule):
 
     The network's habits (input size, value range, colour order, scale of its
     output) stay in here. ``encode`` and ``decode`` are apart, so that the
-    features of a frame are computed once however many pairs it is in.
+    features of a frame are computed once however many pairs it is in. (PWC-Net
+    and RAFT, GMA's included; MMFlow's other networks run pair by pair.)
 
     Args:
         estimator (dict): config of an MMFlow network,
@@ -173,29 +184,33 @@ class MMFlowEstimator(BaseModule):
             The converters of this package turn networks trained on BGR into
             RGB ones; ``'bgr'`` is for weights loaded as they are.
         flow_scale (float, optional): factor from the network's output to
-            pixels. None: the decoder's ``flow_div`` (20 for PWC-Net, 1 for
-            RAFT), or 1 where there is none.
+            pixels. None: the decoder's ``flow_div`` (20) for PWC-Net, 1 for
+            RAFT and for other networks, which MMFlow itself scales.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=FILE)``
             loads the *network's* weights (a file of
             ``tools/model_converters/convert_pwcnet.py`` or
-            ``convert_raft_small.py``, or MMFlow's own), strictly. None leaves
-            initialisation to ``estimator``'s own ``init_cfg``.
+            ``convert_raft_small.py``, or MMFlow's own), strictly. With
+            ``required=False`` a file that is not there is a warning, and the
+            network starts untrained. None leaves initialisation to
+            ``estimator``'s own ``init_cfg``.
 
     Raises:
         ValueError: an unknown ``fit`` or ``channel_order``, an ``init_cfg``
             of another type, weights of another network.
+        FileNotFoundError: required weights that are not there.
     """
 
-    def __init__(self, estimator: dict = PWCNET, size_divisor: Optional[int] = None,
-                 fit: Optional[str] = None, value_range: Optional[tuple[float, float]] = None,
-                 channel_order: str = 'rgb', flow_scale: Optional[float] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(self, estimator: dict = PWCNET, size_divisor: int | None = None,
+                 fit: str | None = None, value_range: tuple[float, float] | None = None,
+                 channel_order: str = 'rgb', flow_scale: float | None = None,
+                 init_cfg: dict | None = None) -> None:
         if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
             raise ValueError("MMFlowEstimator takes init_cfg=dict(type='Pretrained', "
                              f'checkpoint=...) or None, not {init_cfg}; other initialisations '
                              "belong into the estimator's own config")
         super().__init__(init_cfg=None)
         self.checkpoint = init_cfg['checkpoint'] if init_cfg else None
+        self.checkpoint_required = bool(init_cfg and init_cfg.get('required', True))
         self.estimator = build_network(estimator)
 
         name = type(self.estimator).__name__
@@ -209,15 +224,15 @@ class MMFlowEstimator(BaseModule):
         if channel_order not in CHANNEL_ORDERS:
             raise ValueError(f'channel_order {channel_order!r} is unknown; choose from '
                              f'{CHANNEL_ORDERS}')
-        self.flow_scale = flow_scale or getattr(
-            getattr(self.estimator, 'decoder', None), 'flow_div', 1.)
+        self.flow_scale = flow_scale or (
+            self.estimator.decoder.flow_div if name in CONVENTIONS else 1.)
         # RAFT halves its correlation num_levels - 1 times, down to one pixel
         self.min_size = self.size_divisor * 2**(self.estimator.num_levels - 1) \
             if name == 'RAFT' else self.size_divisor
         self._encode, self._decode = {
             'PWCNet': (self._encode_pyramid, self._decode_pyramid),
             'RAFT': (self._encode_raft, self._decode_raft),
-        }.get(name, (self._encode_nothing, self._decode_whole))
+        }.get(name, (self._encode_whole, self._decode_whole))
 
     def init_weights(self) -> None:
         """Initialise the network, or load its weights where ``init_cfg`` says so."""
@@ -335,8 +350,8 @@ class MMFlowEstimator(BaseModule):
         return decoder(reference, neighbour)[decoder.end_level]
 
     def _encode_raft(self, inputs: Tensor) -> Features:
-        return dict(feature=self.estimator.encoder(inputs),
-                    context=self.estimator.context(inputs))
+        return {'feature': self.estimator.encoder(inputs),
+                'context': self.estimator.context(inputs)}
 
     def _decode_raft(self, reference: Features, neighbour: Features) -> Tensor:
         net = self.estimator
@@ -346,16 +361,13 @@ class MMFlowEstimator(BaseModule):
         return net.decoder(feature, neighbour['feature'], flow=flow, h_feat=torch.tanh(hidden),
                            cxt_feat=torch.relu(context))[-1]
 
-    def _encode_nothing(self, inputs: Tensor) -> Features:
-        return dict(inputs=inputs)
+    def _encode_whole(self, inputs: Tensor) -> Features:
+        return {'inputs': inputs}
 
     def _decode_whole(self, reference: Features, neighbour: Features) -> Tensor:
-        return _finest(self.estimator(torch.cat((reference['inputs'], neighbour['inputs']), dim=1),
-                                      mode='tensor'))
-
-
-def _finest(flows: Union[Tensor, list, dict]) -> Tensor:
-    """The last or finest of what an MMFlow network gives."""
-    while not isinstance(flows, Tensor):
-        flows = flows[min(flows)] if isinstance(flows, dict) else flows[-1]
-    return flows
+        from mmflow.structures import FlowDataSample
+        inputs = torch.cat((reference['inputs'], neighbour['inputs']), dim=1)  # (n, 6, h', w')
+        size = tuple(inputs.shape[-2:])
+        samples = [FlowDataSample(metainfo={'img_shape': size, 'ori_shape': size}) for _ in inputs]
+        samples = self.estimator.predict(inputs, samples)  # in pixels of the input
+        return torch.stack([sample.pred_flow_fw.data for sample in samples])

@@ -55,6 +55,7 @@ class HardExampleMiningLoss(BaseModule):
             ValueError: shapes that differ or are not (n, c, h, w).
         """
         if mask is None:
+            if mask is None:
             mask = self.mask(pred, target)
         return self.loss_weight * ((pred - target).abs() * mask).mean()
 

@@ -1,6 +1,5 @@
 """The temporal sharpness prior (CVPR 2020, section 3.3)."""
 
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +44,7 @@ class TemporalSharpnessPrior(BaseModule):
         self.form = form
         self.patch_size = patch_size
 
-    def forward(self, aligned: Tensor, masks: Optional[Tensor] = None) -> Tensor:
+    def forward(self, aligned: Tensor, masks: Tensor | None = None) -> Tensor:
         """Compute S.
 
         Args:
@@ -69,7 +68,7 @@ class TemporalSharpnessPrior(BaseModule):
                 return self._paper(aligned)
             return self._released(aligned.detach(), masks)
 
-    def _released(self, aligned: Tensor, masks: Optional[Tensor]) -> Tensor:
+    def _released(self, aligned: Tensor, masks: Tensor | None) -> Tensor:
         filtered = self._patch_mean(aligned.flatten(0, 1)).view_as(aligned)
         distance = self._squared_distance(filtered)  # (n, 1, h, w)
         sharpness = torch.exp(-torch.sqrt(distance / 2))
@@ -93,7 +92,7 @@ class TemporalSharpnessPrior(BaseModule):
         return ((before - middle)**2 + (after - middle)**2).sum(dim=1, keepdim=True)
 
     @staticmethod
-    def _check(aligned: Tensor, masks: Optional[Tensor]) -> None:
+    def _check(aligned: Tensor, masks: Tensor | None) -> None:
         if aligned.ndim != 5 or aligned.shape[1] != 3:
             raise ValueError('the prior takes three aligned frames (n, 3, c, h, w), not '
                              f'{tuple(aligned.shape)}')
