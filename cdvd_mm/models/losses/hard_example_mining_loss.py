@@ -55,7 +55,6 @@ class HardExampleMiningLoss(BaseModule):
             ValueError: shapes that differ or are not (n, c, h, w).
         """
         if mask is None:
-            if mask is None:
             mask = self.mask(pred, target)
         return self.loss_weight * ((pred - target).abs() * mask).mean()
 
