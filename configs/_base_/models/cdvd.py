@@ -1,8 +1,7 @@
 """CDVD-TSP as released: 5 frames, 2 stages, PWC-Net (16,187,045 parameters)."""
 
-import os.path as osp
-
-# Written by tools/model_converters/convert_pwcnet.py; the paper starts from it.
+# Written by tools/model_converters/convert_pwcnet.py; the paper starts from it. Without the
+# file the flow network starts untrained, and the log says so.
 flow_checkpoint = 'checkpoints/pwcnet.pth'
 
 model = dict(
@@ -15,8 +14,7 @@ model = dict(
         num_blocks=3,
         flow_estimator=dict(
             type='MMFlowEstimator',
-            init_cfg=dict(type='Pretrained', checkpoint=flow_checkpoint)
-            if osp.isfile(flow_checkpoint) else None),
+            init_cfg=dict(type='Pretrained', checkpoint=flow_checkpoint, required=False)),
         prior=dict(type='TemporalSharpnessPrior', form='released', patch_size=5)),
     # L1 + 2 x HEM over the four outputs
     pixel_loss=dict(type='L1Loss', loss_weight=1.0, reduction='mean'),
