@@ -236,7 +236,7 @@ class MMFlowEstimator(BaseModule):
 
     def init_weights(self) -> None:
         """Initialise the network, or load its weights where ``init_cfg`` says so."""
-        if self.checkpoint is None:
+        if self.checkpoint is None or not self._has_checkpoint():
             super().init_weights()
             return
         self._is_init = True  # nothing is left to draw: the file holds every weight
@@ -245,6 +245,17 @@ class MMFlowEstimator(BaseModule):
         except RuntimeError as error:
             raise ValueError(f'{self.checkpoint} does not hold the weights of '
                              f'{type(self.estimator).__name__}: {error}') from error
+
+    def _has_checkpoint(self) -> bool:
+        if osp.isfile(self.checkpoint):
+            return True
+        message = (f'no weights of {type(self.estimator).__name__} at {self.checkpoint}; the '
+                   'tools in tools/model_converters make them from the published files')
+        if self.checkpoint_required:
+            raise FileNotFoundError(message)
+        print_log(f'{message}. The flow network starts untrained.', logger='current',
+                  level=logging.WARNING)
+        return False
 
     def forward(self, reference: Tensor, neighbour: Tensor) -> Tensor:
         """Estimate the flow from ``reference`` to ``neighbour``.
