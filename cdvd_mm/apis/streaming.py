@@ -1,0 +1,270 @@
+"""Networks fed frame by frame: no work done twice, no more kept than needed.
+
+Every streamer offers ``push(frame) -> restored frames that became ready``,
+``flush() -> the rest`` and ``context``, the number of frames on either side
+that a restored frame depends on. As many frames come out as went in.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cdvd_mm.models.backbones.cdvd_net import AlignedTriples
+from cdvd_mm.ops import warp_with_mask
+
+
+def reflected(index: int, length: int) -> int:
+    """Where an index beyond the ends lands: -1 -> 1, length -> length - 2, and so on."""
+    if length == 1:
+        return 0
+    period = 2 * (length - 1)
+    index %= period
+    return index if index < length else period - index
+
+
+class _Entry(NamedTuple):
+    """A frame (1, 3, h, w) and its flow features, computed once."""
+
+    frame: Tensor
+    features: dict | None
+
+
+class Streamer:
+    """A network that needs ``context`` frames on either side of the one it restores.
+
+    Takes care of the ends: the video goes on beyond them as its mirror image.
+    Subclasses implement :meth:`_feed`.
+    """
+
+    def __init__(self, context: int) -> None:
+        self.context = context
+        self._count = 0
+        self._recent = collections.deque(maxlen=context + 1)
+
+    @torch.no_grad()
+    def push(self, frame: Tensor) -> list[Tensor]:
+        """Take the next frame.
+
+        Args:
+            frame (Tensor): (1, 3, h, w), RGB in [0, 1]; h and w multiples of
+                the network's ``size_divisor`` and the same for all frames.
+
+        Returns:
+            list[Tensor]: Restored frames (1, 3, h, w) that became ready, in
+            order, not clamped; none for the first ``context`` frames.
+        """
+        entry = self._prepare(frame)
+        self._recent.append(entry)
+        self._count += 1
+        if self._count <= self.context:
+            return []
+        if self._count > self.context + 1:
+            return self._collect([entry])
+        # the mirror image before the first frame, then the frames so far
+        first = list(self._recent)
+        return self._collect(first[:0:-1] + first)
+
+    @torch.no_grad()
+    def flush(self) -> list[Tensor]:
+        """Say that the video (or scene) is over; the next frame begins a new one.
+
+        Returns:
+            list[Tensor]: The last restored frames, at most ``context``, or
+            all frames of a video that is not longer than that.
+        """
+        recent, length = list(self._recent), self._count
+        restored = []
+        if 0 < length <= self.context:  # too short to have begun
+            restored = self._collect([recent[reflected(k, length)]
+                                      for k in range(-self.context, length + self.context)])
+        elif length:
+            restored = self._collect(recent[-2::-1] if self.context else [])
+        self.reset()
+        return restored
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._count = 0
+        self._recent.clear()
+
+    def _collect(self, entries: list) -> list[Tensor]:
+        restored = (self._feed(entry) for entry in entries)
+        return [frame for frame in restored if frame is not None]
+
+    def _prepare(self, frame: Tensor) -> object:
+        return frame
+
+    def _feed(self, entry: object) -> Tensor | None:
+        """Take a frame of the mirrored video; give the one ``context`` frames before it."""
+        raise NotImplementedError
+
+
+class StreamingCascade(Streamer):
+    """CDVDNet, stage by stage: T restorations, 2 T flows and T pyramids a frame.
+
+    Every window on its own takes T squared restorations and, pair by pair,
+    2 T squared flows with 4 T squared pyramids: for two stages 4, 8 and 16
+    instead of 2, 4 and 2. Stage s keeps the last three frames that stage s - 1
+    made, with their pyramids.
+
+    Args:
+        network (nn.Module): Offers ``num_stages``, ``encode(frames)`` and
+            ``restore_triples(frames, features)`` as
+            :class:`~cdvd_mm.models.backbones.cdvd_net.CDVDNet` does.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(context=network.num_stages)
+        self.network = network
+        self._stages = [collections.deque(maxlen=3) for _ in range(network.num_stages)]
+
+    def reset(self) -> None:
+        """Forget everything."""
+        super().reset()
+        for stage in self._stages:
+            stage.clear()
+
+    def _prepare(self, frame: Tensor) -> _Entry:
+        return _Entry(frame, self.network.encode(frame))
+
+    def _feed(self, entry: _Entry) -> Tensor | None:
+        for index, stage in enumerate(self._stages):
+            stage.append(entry)
+            if len(stage) < 3:
+                return None
+            features = [e.features for e in stage]
+            restored = self.network.restore_triples(
+                [e.frame for e in stage], None if features[0] is None else features)
+            if index + 1 < len(self._stages):
+                entry = self._prepare(restored)
+        return restored
+
+
+class StreamingWindow(Streamer):
+    """A network that restores the middle of ``num_frames`` frames, EDVR for one.
+
+    Args:
+        network (nn.Module): ``forward(frames (1, t, 3, h, w)) -> (1, 3, h, w)``.
+        num_frames (int): t, odd.
+    """
+
+    def __init__(self, network: nn.Module, num_frames: int) -> None:
+        super().__init__(context=num_frames // 2)
+        self.network = network
+        self._window = collections.deque(maxlen=num_frames)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        super().reset()
+        self._window.clear()
+
+    def _feed(self, entry: Tensor) -> Tensor | None:
+        self._window.append(entry)
+        if len(self._window) < self._window.maxlen:
+            return None
+        return self.network(torch.stack(list(self._window), dim=1))
+
+
+class StreamingRecurrent(Streamer):
+    """A network that only looks back, STFAN for one.
+
+    Args:
+        network (nn.Module): ``step(blurred, previous_blurred,
+            previous_restored, state) -> (restored, state)``.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(context=0)
+        self.network = network
+        self._last = None
+
+    def reset(self) -> None:
+        """Forget everything."""
+        super().reset()
+        self._last = None
+
+    def _feed(self, entry: Tensor) -> Tensor:
+        restored, state = self.network.step(entry, *(self._last or ()))
+        self._last = (entry, restored.clamp(0, 1), state)
+        return restored
+
+
+def build_streamer(network: nn.Module, num_frames: int | None = None) -> Streamer:
+    """Choose the streamer that fits a network.
+
+    Args:
+        network (nn.Module): A restorer's ``generator``.
+        num_frames (int, optional): Length of the network's windows. Default:
+            its attribute ``num_frames``.
+
+    Returns:
+        Streamer: Ready for the first frame.
+
+    Raises:
+        ValueError: The network can be streamed in none of the known ways.
+    """
+    if hasattr(network, 'restore_triples'):
+        return StreamingCascade(network)
+    if hasattr(network, 'step'):
+        return StreamingRecurrent(network)
+    num_frames = num_frames or getattr(network, 'num_frames', None)
+    if num_frames:
+        return StreamingWindow(network, num_frames)
+    raise ValueError(f'{type(network).__name__} cannot be run frame by frame: expected a cascade '
+                     '(restore_triples), a recurrent network (step) or one that restores the '
+                     'middle of a window (num_frames)')
+
+
+@torch.no_grad()
+def restore_window_plainly(network: nn.Module, frames: list[Tensor]) -> Tensor:
+    """Restore the middle of a window as the authors' program does.
+
+    Every triple and every pair on its own, nothing shared. Slow; what
+    streaming is held to and compared with.
+
+    Args:
+        network (nn.Module): A CDVDNet.
+        frames (list[Tensor]): 2 T + 1 frames (1, 3, h, w), RGB in [0, 1].
+
+    Returns:
+        Tensor: (1, 3, h, w), not clamped.
+    """
+    while len(frames) > 1:
+        frames = [_restore_triple_plainly(network, *frames[k:k + 3])
+                  for k in range(len(frames) - 2)]
+    return frames[0]
+
+
+def _restore_triple_plainly(network: nn.Module, before: Tensor, middle: Tensor,
+                            after: Tensor) -> Tensor:
+    if network.flow_estimator is None:
+        return network.restore_triples((before, middle, after))
+    warped, masks, flows = [], [], []
+    for neighbour in (before, after):
+        flows.append(network.flow_estimator(middle, neighbour))
+        frame, mask = warp_with_mask(neighbour, flows[-1])
+        warped.append(frame)
+        masks.append(mask)
+    aligned = AlignedTriples(torch.stack((warped[0], middle, warped[1]), dim=1),
+                             torch.stack(masks, dim=1), torch.stack(flows, dim=1))
+    return network.restore(aligned, network.sharpness(aligned))
+
+
+def restore_clip_plainly(network: nn.Module, frames: list[Tensor]) -> list[Tensor]:
+    """Restore all frames of a clip window by window, the ends reflected.
+
+    Args:
+        network (nn.Module): A CDVDNet.
+        frames (list[Tensor]): Frames (1, 3, h, w), RGB in [0, 1].
+
+    Returns:
+        list[Tensor]: As many restored frames.
+    """
+    reach, length = network.num_stages, len(frames)
+    return [restore_window_plainly(network, [frames[reflected(k + j, length)]
+                                             for j in range(-reach, reach + 1)])
+            for k in range(length)]
