@@ -11,28 +11,37 @@ from mmengine.registry import INFERENCERS as MMENGINE_INFERENCERS
 from mmengine.registry import Registry
 
 
-def _child(name: str, parent: Registry, *locations: str) -> Registry:
-    return Registry(name, parent=parent, scope='cdvd_mm', locations=list(locations))
+def _child(name: str, parent: Registry, location: str) -> Registry:
+    """A registry below ``parent`` that imports what both of them offer on first use."""
+    # MMEngine looks a name up in a parent without importing the parent's modules.
+    locations = [*parent._locations, location]
+    return Registry(name, parent=parent, scope='cdvd_mm', locations=locations)
 
 
-MODELS = _child('model', mmagic_registry.MODELS, 'cdvd_mm.models')
+RUNNERS = _child('runner', mmagic_registry.RUNNERS, 'cdvd_mm.engine')
+LOOPS = _child('loop', mmagic_registry.LOOPS, 'cdvd_mm.engine')
+HOOKS = _child('hook', mmagic_registry.HOOKS, 'cdvd_mm.engine')
+LOG_PROCESSORS = _child('log processor', mmagic_registry.LOG_PROCESSORS, 'cdvd_mm.engine')
+OPTIMIZERS = _child('optimizer', mmagic_registry.OPTIMIZERS, 'cdvd_mm.engine')
+OPTIM_WRAPPERS = _child('optim_wrapper', mmagic_registry.OPTIM_WRAPPERS, 'cdvd_mm.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', mmagic_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'cdvd_mm.engine')
+PARAM_SCHEDULERS = _child('parameter scheduler', mmagic_registry.PARAM_SCHEDULERS,
+                          'cdvd_mm.engine')
+VISUALIZERS = _child('visualizer', mmagic_registry.VISUALIZERS, 'cdvd_mm.engine')
+VISBACKENDS = _child('vis_backend', mmagic_registry.VISBACKENDS, 'cdvd_mm.engine')
 
 DATASETS = _child('dataset', mmagic_registry.DATASETS, 'cdvd_mm.datasets')
 DATA_SAMPLERS = _child('data sampler', mmagic_registry.DATA_SAMPLERS, 'cdvd_mm.datasets')
 TRANSFORMS = _child('transform', mmagic_registry.TRANSFORMS, 'cdvd_mm.datasets.transforms')
 
+MODELS = _child('model', mmagic_registry.MODELS, 'cdvd_mm.models')
+MODEL_WRAPPERS = _child('model_wrapper', mmagic_registry.MODEL_WRAPPERS, 'cdvd_mm.models')
+WEIGHT_INITIALIZERS = _child('weight initializer', mmagic_registry.WEIGHT_INITIALIZERS,
+                             'cdvd_mm.models')
+
 METRICS = _child('metric', mmagic_registry.METRICS, 'cdvd_mm.evaluation')
 EVALUATORS = _child('evaluator', mmagic_registry.EVALUATORS, 'cdvd_mm.evaluation')
-
-HOOKS = _child('hook', mmagic_registry.HOOKS, 'cdvd_mm.engine')
-LOOPS = _child('loop', mmagic_registry.LOOPS, 'cdvd_mm.engine')
-OPTIM_WRAPPERS = _child('optimizer wrapper', mmagic_registry.OPTIM_WRAPPERS, 'cdvd_mm.engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor',
-                                    mmagic_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'cdvd_mm.engine')
-PARAM_SCHEDULERS = _child('parameter scheduler', mmagic_registry.PARAM_SCHEDULERS, 'cdvd_mm.engine')
-LOG_PROCESSORS = _child('log processor', mmagic_registry.LOG_PROCESSORS, 'cdvd_mm.engine')
-VISUALIZERS = _child('visualizer', mmagic_registry.VISUALIZERS, 'cdvd_mm.engine')
-VISBACKENDS = _child('visualizer backend', mmagic_registry.VISBACKENDS, 'cdvd_mm.engine')
 
 INFERENCERS = _child('inferencer', MMENGINE_INFERENCERS, 'cdvd_mm.apis')
 
@@ -40,8 +49,8 @@ INFERENCERS = _child('inferencer', MMENGINE_INFERENCERS, 'cdvd_mm.apis')
 def find(name: str) -> type | None:
     """Return the class that cdvd_mm registers under ``name``, or None."""
     for registry in (MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, EVALUATORS, HOOKS, LOOPS,
-                     OPTIM_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS, LOG_PROCESSORS,
-                     VISUALIZERS, VISBACKENDS, INFERENCERS):
+                     OPTIM_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS, VISUALIZERS,
+                     INFERENCERS):
         registry.import_from_location()
         if name in registry.module_dict:
             return registry.module_dict[name]
