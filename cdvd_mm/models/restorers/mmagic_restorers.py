@@ -53,3 +53,13 @@ class BasicVSRDeblur(FittedSizeMixin, BasicVSR):
 
     size_divisor = 4
     min_size = 256
+
+    def forward_tensor(self, inputs: Tensor, data_samples=None, **kwargs) -> Tensor:
+        """Restore sequences (n, t, c, h, w) of any size and length.
+
+        BasicVSR++ needs a neighbour: a single frame is given to it twice.
+        """
+        if inputs.shape[1] == 1:
+            restored = super().forward_tensor(inputs.expand(-1, 2, -1, -1, -1), **kwargs)
+            return restored[:, :1]
+        return super().forward_tensor(inputs, data_samples, **kwargs)

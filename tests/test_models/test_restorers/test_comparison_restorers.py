@@ -74,6 +74,12 @@ def test_padding_changes_nothing_where_none_is_needed():
         torch.testing.assert_close(model.forward_tensor(frames), model.generator(frames))
 
 
+def test_basicvsr_pp_restores_a_single_frame():
+    model = build('BasicVSRDeblur', BASICVSR_PP).eval()
+    with torch.no_grad():
+        assert model.forward_tensor(torch.rand(1, 1, 3, 9, 11)).shape == (1, 1, 3, 9, 11)
+
+
 class TwiceTheDifference(nn.Module):
     """Stands in for MMagic's perceptual loss, which downloads VGG."""
 

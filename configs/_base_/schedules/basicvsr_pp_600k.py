@@ -1,0 +1,15 @@
+"""MMagic's schedule of BasicVSR++: Adam 1e-4, a quarter for flow, cosine, 600,000 iterations."""
+
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=600_000, val_interval=5000)
+val_cfg = dict(type='MultiValLoop')
+test_cfg = dict(type='MultiTestLoop')
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    constructor='DefaultOptimWrapperConstructor',
+    optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
+    paramwise_cfg=dict(custom_keys={'spynet': dict(lr_mult=0.25)}))
+param_scheduler = dict(
+    type='CosineRestartLR', by_epoch=False, periods=[600_000], restart_weights=[1], eta_min=1e-7)
+
+auto_scale_lr = dict(enable=False, base_batch_size=8)
