@@ -19,6 +19,8 @@ CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs'
 def window(cfg, size: int, training: bool) -> dict:
     """A batch of one window as the config's data loader would give it."""
     pipeline_frames = cfg.train_dataloader.dataset.get('num_frames', cfg.get('num_frames', 5))
+    if cfg.train_dataloader.dataset.get('mode') == 'video':
+        pipeline_frames = 2  # sequences may have any length
     frames = torch.randint(0, 256, (pipeline_frames, 3, size, size), dtype=torch.uint8)
     sharp = frames if training else frames[pipeline_frames // 2]
     sample = DataSample(gt_img=sharp.float())
