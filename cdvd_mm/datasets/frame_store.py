@@ -232,7 +232,7 @@ def encode_frame(path: str, tile: int, codec: str, size: tuple[int, int],
     return entries
 
 
-def write_store(out: str, videos: dict[str, list[Video]], codec: str = 'png', tile: int = TILE,
+def write_store(out: str, videos: dict[str, list[Video]], codec: str = 'raw', tile: int = TILE,
                 workers: int | None = None) -> str:
     """Write a frame store, or go on with one.
 

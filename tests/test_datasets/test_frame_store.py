@@ -1,0 +1,192 @@
+"""The frame store: the same pixels, whole or not at all, going on after being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from video_data import frame
+
+from cdvd_mm.datasets import GoProDataset, frame_store
+from cdvd_mm.datasets.frame_io import FrameError, read_frame
+from cdvd_mm.datasets.prepare import prepare
+
+KEYS = ['img', 'gt']
+TRAIN = [dict(type='LoadVideoFrames', crop_size=(32, 40)),
+         dict(type='Flip', keys=KEYS, direction='horizontal'),
+         dict(type='RandomTransposeHW', keys=KEYS),
+         dict(type='TemporalReverse', keys=KEYS),
+         dict(type='PackInputs', meta_keys=['key'])]
+
+
+@pytest.fixture
+def data(make_dataset):
+    return make_dataset(train={'a b': 7, 'ü': 6}, test={'t': 6},
+                        size={'a b': (90, 130), 'ü': (161, 81), 't': (48, 64)})
+
+
+@pytest.mark.parametrize('codec', ['png', 'raw'])
+def test_same_tensors_for_one_seed(data, tmp_path, codec):
+    store = str(tmp_path / 'store')
+    prepare('GOPRO', str(data), store=store, codec=codec)
+    files, entries = (GoProDataset(root, pipeline=TRAIN, repeat=2) for root in (data, store))
+    assert len(files) == len(entries) == 2 * (3 + 2)
+    for i in range(len(files)):
+        samples = []
+        for dataset in (files, entries):
+            np.random.seed(i)
+            samples.append(dataset[i])
+        assert (samples[0]['inputs'] == samples[1]['inputs']).all()
+        assert (samples[0]['data_samples'].gt_img == samples[1]['data_samples'].gt_img).all()
+        assert samples[0]['data_samples'].key == samples[1]['data_samples'].key
+    test = GoProDataset(store, split='test', test_mode=True, num_frames=3,
+                        pipeline=[dict(type='LoadVideoFrames', cache_frames=4)])
+    assert len(test) == 4
+    assert np.array_equal(test[0]['gt'], frame('t', 2, 'sharp'))
+    whole = read_frame(f'{store}::train/ü/sharp/000004')
+    assert np.array_equal(whole, frame('ü', 4, 'sharp', (161, 81)))
+
+
+def test_what_is_not_there(data, tmp_path):
+    store = str(tmp_path / 'store')
+    prepare('GOPRO', str(data), store=store)
+    opened = frame_store.open_store(store)
+    with pytest.raises(FrameError, match='not in the frame store'):
+        opened.read('train/a b/blur/000099')
+    with pytest.raises(ValueError, match='reaches out of the 64x48'):
+        opened.read('test/t/blur/000001', (0, 0, 49, 20))
+    with pytest.raises(FileNotFoundError, match="no split 'val'"):
+        opened.videos('val')
+    with pytest.raises(ValueError, match='is a frame store; give the folder'):
+        prepare('GOPRO', store)
+
+
+def test_writing_twice(data, tmp_path):
+    store = str(tmp_path / 'store')
+    first = prepare('GOPRO', str(data), store=store)
+    assert 'is complete: 38 frames (38 written now)' in first.notes[-1]
+    assert 'nothing to do' in prepare('GOPRO', str(data), store=store).notes[-1]
+    with pytest.raises(ValueError, match='holds another frame store'):
+        prepare('GOPRO', str(data), store=store, codec='png')
+    with pytest.raises(ValueError, match='codec must be one of'):
+        prepare('GOPRO', str(data), store=store, codec='zip')
+
+
+def test_killed_while_writing(make_dataset, tmp_path):
+    """kill -9 in the middle: refused by datasets, completed by the same command."""
+    root = make_dataset(train={'a': 100}, size=(240, 320))
+    store = tmp_path / 'store'
+    code = ('import sys, time; from cdvd_mm.datasets import frame_store, prepare\n'
+            'frame_store._COMMIT_FRAMES = 4\n'
+            'encode = frame_store.encode_frame\n'
+            'def slow(*args):\n    time.sleep(0.02)\n    return encode(*args)\n'
+            'frame_store.encode_frame = slow\n'
+            'prepare.prepare("GOPRO", sys.argv[1], store=sys.argv[2], workers=1)')
+    process = subprocess.Popen([sys.executable, '-c', code, str(root), str(store)],
+                               stderr=subprocess.DEVNULL)
+    data = store / 'data.mdb'
+    for _ in range(600):
+        if data.exists() and data.stat().st_size > 4e6:
+            break
+        assert process.poll() is None, 'finished before it was killed'
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (store / 'frame_store.json').exists()
+    with pytest.raises(FileNotFoundError, match='unfinished frame store.*goes on where it stopp'):
+        GoProDataset(str(store))
+
+    report = prepare('GOPRO', str(root), store=str(store))
+    written = int(report.notes[-1].split('(')[1].split()[0])
+    assert 0 < written < 200  # what was committed is kept
+    for i in (0, 57, 95):
+        index = GoProDataset(str(store)).get_data_info(i)
+        assert np.array_equal(read_frame(index['img_path'][2]),
+                              frame('a', i + 3, 'blur', (240, 320)))
+
+
+def test_other_frames_do_not_go_into_an_unfinished_store(data, tmp_path):
+    store = tmp_path / 'store'
+    prepare('GOPRO', str(data), store=str(store))
+    shutil.copy(store / 'data.mdb', tmp_path / 'data.mdb')
+    (store / 'frame_store.json').rename(store / 'frame_store.part.json')
+    with pytest.raises(ValueError, match='unfinished frame store of other frames or settings'):
+        prepare('GOPRO', str(data), store=str(store))
+    other = tmp_path / 'other'
+    other.mkdir()
+    shutil.copy(tmp_path / 'data.mdb', other)
+    with pytest.raises(ValueError, match='LMDB file of something else'):
+        prepare('GOPRO', str(data), store=str(other))
+
+
+def test_damaged_stores(data, tmp_path):
+    good = tmp_path / 'store'
+    prepare('GOPRO', str(data), store=str(good))
+    content = (good / 'data.mdb').read_bytes()
+
+    def copy(name: str, content: bytes, index: str | None = None):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / 'data.mdb').write_bytes(content)
+        (folder / 'frame_store.json').write_text(
+            index or (good / 'frame_store.json').read_text())
+        return folder
+
+    with pytest.raises(ValueError, match='was cut off; copy it again'):
+        GoProDataset(copy('short', content[:-5000]))
+    with pytest.raises(ValueError, match='frame_store.json is damaged'):
+        GoProDataset(copy('index', content, '{"format": '))
+    index = json.loads((good / 'frame_store.json').read_text())
+    with pytest.raises(ValueError, match='version 1, found cdvd_mm frame store version 9'):
+        GoProDataset(copy('version', content, json.dumps(dict(index, version=9))))
+    mixed = copy('mixed', content, json.dumps(dict(index, id='0' * 32)))
+    with pytest.raises(ValueError, match='do not belong together'):
+        read_frame(f'{mixed}::test/t/blur/000001')
+    pixels = np.ascontiguousarray(frame('t', 1, 'blur')).tobytes()
+    position = content.index(pixels[:600])
+    flipped = copy('flipped', content[:position + 40] + b'\x00\xff' + content[position + 42:])
+    with pytest.raises(FrameError, match='test/t/blur/000001: damaged entry'):
+        read_frame(f'{flipped}::test/t/blur/000001')
+
+
+def test_full_disk(data, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(frame_store.shutil, 'disk_usage', lambda _: usage._replace(free=1000))
+    with pytest.raises(OSError, match='GB are needed and 0.0 GB are free; free some space'):
+        prepare('GOPRO', str(data), store=str(tmp_path / 'store'))
+    monkeypatch.undo()
+    # a limit on file sizes ends a write as a full disk does
+    code = ('import resource, signal, sys; from cdvd_mm.datasets.prepare import prepare\n'
+            'signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n'
+            'resource.setrlimit(resource.RLIMIT_FSIZE, (400000, 400000))\n'
+            'prepare("GOPRO", sys.argv[1], store=sys.argv[2])')
+    store = tmp_path / 'limited'
+    done = subprocess.run([sys.executable, '-c', code, str(data), str(store)],
+                          capture_output=True, text=True, check=False)
+    assert 'the store cannot be written on' in done.stderr
+    assert 'goes on where it stopped' in done.stderr and done.returncode != 0
+    with pytest.raises(FileNotFoundError, match='unfinished'):
+        GoProDataset(str(store))
+    prepare('GOPRO', str(data), store=str(store))
+    assert len(GoProDataset(str(store))) == 5
+
+
+def test_workers_after_a_fork(data, tmp_path):
+    """A store opened in the main process is opened anew in the loader's workers."""
+    from torch.utils.data import DataLoader
+    store = str(tmp_path / 'store')
+    prepare('GOPRO', str(data), store=store)
+    dataset = GoProDataset(store, num_frames=3, videos=['a b'],
+                           pipeline=[dict(type='LoadVideoFrames', crop_size=32),
+                                     dict(type='PackInputs')])
+    assert dataset[0]['inputs'].shape == (3, 3, 32, 32)
+    loader = DataLoader(dataset, num_workers=2, batch_size=None, collate_fn=lambda s: s['inputs'])
+    assert len(list(loader)) == 5
+    assert os.getpid() == frame_store._STORES[os.path.abspath(store)][0]
