@@ -5,6 +5,7 @@ import os.path as osp
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from cdvd_mm.compat.distributed import init_cpu_process_group
@@ -94,7 +95,20 @@ def test(cfg: Config, checkpoint: str, launcher: str = 'none') -> dict:
     """
     cfg.load_from = _existing(checkpoint)
     cfg.resume = False
-    return _build_runner(cfg, launcher).test()
+    runner = _build_runner(cfg, launcher)
+    kept = _KeepMetrics()
+    runner.register_hook(kept, priority='LOWEST')
+    runner.test()
+    return kept.metrics
+
+
+class _KeepMetrics(Hook):
+    """Keeps what a test found: MMagic's test loop returns nothing."""
+
+    metrics: dict = {}
+
+    def after_test_epoch(self, runner, metrics=None) -> None:
+        self.metrics = dict(metrics or {})
 
 
 def is_main_process() -> bool:
@@ -107,6 +121,10 @@ def _build_runner(cfg: Config, launcher: str) -> Runner:
     init_cpu_process_group(launcher)
     if not torch.cuda.is_available():
         cfg.env_cfg.cudnn_benchmark = False
+        # Left to itself, MMEngine hands DistributedDataParallel a GPU.
+        cfg.setdefault('model_wrapper_cfg', dict(
+            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False)))
     return Runner.from_cfg(cfg)
 
 
