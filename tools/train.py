@@ -17,9 +17,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|PATH',
                         help='go on from the latest checkpoint of the work folder (auto) '
                         'or from PATH')
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument('--amp', nargs='?', const='auto', choices=['auto', 'bfloat16', 'float16'],
+                        help='train in mixed precision (auto: bfloat16 where the GPU has it)')
     parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate with the total batch size')
+                        help='no accumulation: scale the learning rate with the total batch size')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config, such as '
                         'train_dataloader.dataset.data_root=DIR')
@@ -36,10 +37,11 @@ def main(argv: list[str] | None = None) -> int:
     """Train; return the exit code."""
     args = parse_args(argv)
     from cdvd_mm.apis import runner
+    from cdvd_mm.engine.errors import TrainingStopped
     try:
         cfg = runner.load_config(args.config, args.cfg_options, args.work_dir)
         runner.train(cfg, args.launcher, args.amp, args.resume, args.auto_scale_lr)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TrainingStopped) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from cdvd_mm.compat.distributed import init_cpu_process_group
+from cdvd_mm.engine.runner import RestorationRunner
 
 
 def load_config(path: str, options: dict | None = None, work_dir: str | None = None) -> Config:
@@ -41,19 +42,22 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     return cfg
 
 
-def train(cfg: Config, launcher: str = 'none', amp: bool = False, resume: str | None = None,
+def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: str | None = None,
           auto_scale_lr: bool = False) -> Runner:
     """Train what a config describes.
 
     Args:
         cfg (Config): The config, see :func:`load_config`.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
-        amp (bool): Mixed precision with loss scaling.
-        resume (str, optional): 'auto' goes on from the latest checkpoint of
-            the work folder, or starts anew where there is none; a path goes
-            on from that checkpoint. Default: None, start anew.
-        auto_scale_lr (bool): Scale the learning rate with the total batch,
-            from the config's ``auto_scale_lr.base_batch_size``.
+        amp (str, optional): Mixed precision: 'bfloat16', 'float16' with loss
+            scaling, or 'auto' for bfloat16 where the GPU has it. Default: None,
+            what the config says.
+        resume (str, optional): 'auto' goes on from the latest intact
+            checkpoint of the work folder, or starts anew where there is none;
+            a path goes on from that checkpoint. Default: None, start anew.
+        auto_scale_lr (bool): Take the total batch that the processes give
+            without accumulation and scale the learning rate with it, from the
+            config's ``auto_scale_lr.base_batch_size``.
 
     Returns:
         Runner: The runner, after training.
@@ -62,13 +66,15 @@ def train(cfg: Config, launcher: str = 'none', amp: bool = False, resume: str | 
         FileNotFoundError: The checkpoint to resume from is not there.
         ValueError: A wrong setting, checkpoint or data folder, with what was
             found and what was expected.
+        TrainingStopped: The training could not go on; the message says why.
     """
     if amp:
-        _use_amp(cfg)
+        _use_amp(cfg, amp)
     if auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
         cfg.auto_scale_lr.enable = True
+        cfg.train_cfg.pop('total_batch_size', None)
     if resume:
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else _existing(resume)
@@ -121,22 +127,19 @@ def _build_runner(cfg: Config, launcher: str) -> Runner:
     init_cpu_process_group(launcher)
     if not torch.cuda.is_available():
         cfg.env_cfg.cudnn_benchmark = False
-        # Left to itself, MMEngine hands DistributedDataParallel a GPU.
-        cfg.setdefault('model_wrapper_cfg', dict(
-            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False)))
-    return Runner.from_cfg(cfg)
+    return RestorationRunner.from_cfg(cfg)
 
 
-def _use_amp(cfg: Config) -> None:
+def _use_amp(cfg: Config, dtype: str) -> None:
     wrapper = cfg.optim_wrapper
-    if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp works with an OptimWrapper, but the config has {wrapper.type}')
-    wrapper.type = 'AmpOptimWrapper'
-    if torch.cuda.is_available():
-        wrapper.setdefault('loss_scale', 'dynamic')
-    else:
-        wrapper.setdefault('dtype', 'bfloat16')  # the half precision of processors
+    known = ('OptimWrapper', 'AmpOptimWrapper', 'GuardedOptimWrapper')
+    if wrapper.get('type', 'OptimWrapper') not in known:
+        raise ValueError(f'--amp works with {", ".join(known)}, but the config has {wrapper.type}')
+    if dtype == 'auto':
+        can = not torch.cuda.is_available() or torch.cuda.is_bf16_supported()
+        dtype = 'bfloat16' if can else 'float16'
+    wrapper.type = 'GuardedOptimWrapper'
+    wrapper.dtype = dtype
 
 
 def _existing(path: str) -> str:

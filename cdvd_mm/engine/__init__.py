@@ -1,5 +1,5 @@
-"""What runs around the models: hooks and checkpoint checks."""
+"""What runs around the models: loop, hooks, optimiser wrappers and checkpoints."""
 
-from . import hooks, visualizer
+from . import hooks, loops, optim, visualizer
 
-__all__ = ['hooks', 'visualizer']
+__all__ = ['hooks', 'loops', 'optim', 'visualizer']

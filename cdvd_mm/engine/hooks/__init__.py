@@ -1,7 +1,11 @@
 """Hooks of the training and test loops."""
 
 from .checkpoint_check_hook import CheckpointCheckHook
+from .interrupt_hook import InterruptHook
+from .network_hooks import ActivationCheckpointingHook, CompileHook, FreezeHook
+from .non_finite_hook import NonFiniteHook
 from .progress_bar_hook import ProgressBarHook
-from .time_budget_hook import TimeBudgetHook
+from .safe_checkpoint_hook import SafeCheckpointHook
 
-__all__ = ['CheckpointCheckHook', 'ProgressBarHook', 'TimeBudgetHook']
+__all__ = ['ActivationCheckpointingHook', 'CheckpointCheckHook', 'CompileHook', 'FreezeHook',
+           'InterruptHook', 'NonFiniteHook', 'ProgressBarHook', 'SafeCheckpointHook']

@@ -126,6 +126,19 @@ class CascadedRestorer(BaseEditModel):
         return self._losses([stage.flatten(1, 2) for stage in stages],
                             [target.flatten(1, 2) for target in targets])
 
+    def set_training_step(self, step: int) -> None:
+        """Say which optimiser step the next batch belongs to.
+
+        Without this every batch counts as a step, which is not so where
+        gradients are accumulated.
+
+        Args:
+            step (int): Steps done.
+        """
+        if self.stage_milestones and self.__dict__.get('_steps_done') != step:
+            self.__dict__['_steps_done'] = step
+            self.num_steps.fill_(step)
+
     def _count_step(self) -> int | None:
         """Count a training step; return the number of stages it runs."""
         if not self.stage_milestones:

@@ -1,0 +1,107 @@
+"""Checkpoints that replace older ones only when they are safely there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import os.path as osp
+from collections import deque
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+
+from cdvd_mm.registry import HOOKS
+
+from ..errors import TrainingStopped
+from ..saving import POINTER, write_atomically
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """MMEngine's checkpoint hook in another order: write, name, then remove the outdated.
+
+    A checkpoint that cannot be written (a full disk) is reported and the
+    training goes on with the older ones in place, until it happens
+    ``max_failures`` times in a row or to the last checkpoint of the training.
+
+    Args:
+        max_failures (int): Failures in a row that end the training.
+        **kwargs: See MMEngine's CheckpointHook.
+
+    Raises:
+        TrainingStopped: From the training, see above.
+    """
+
+    def __init__(self, max_failures: int = 3, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.max_failures = max_failures
+        self.failures = 0
+
+    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+        hub = runner.message_hub
+        before = {name: hub.runtime_info.get(name) for name in ('keep_ckpt_ids', 'last_ckpt')}
+        path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+        outdated: list[int] = []
+        if self.max_keep_ckpts > 0:
+            kept = [other for other in self.keep_ckpt_ids if other != step] + [step]
+            outdated, kept = kept[:-self.max_keep_ckpts], kept[-self.max_keep_ckpts:]
+            hub.update_info('keep_ckpt_ids', kept)
+        hub.update_info('last_ckpt', path)
+        try:
+            runner.save_checkpoint(
+                self.out_dir, self.filename_tmpl.format(step), self.file_client_args,
+                save_optimizer=self.save_optimizer, save_param_scheduler=self.save_param_scheduler,
+                meta=meta, by_epoch=self.by_epoch, backend_args=self.backend_args, **self.args)
+            if is_main_process():
+                write_atomically(osp.join(runner.work_dir, POINTER), path.encode())
+        except OSError as error:
+            for name, value in before.items():
+                hub.pop_info(name) if value is None else hub.update_info(name, value)
+            self._failed(runner, path, error)
+            return
+        self.failures = 0
+        self.last_ckpt = path
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
+        if is_main_process():
+            for other in outdated:
+                self._remove(self.file_backend.join_path(
+                    self.out_dir, self.filename_tmpl.format(other)))
+
+    def _failed(self, runner, path: str, error: OSError) -> None:
+        self.failures += 1
+        kept = f'the latest checkpoint is {self.last_ckpt}' if self.last_ckpt \
+            else 'there is no checkpoint of this run yet'
+        message = (f'could not write checkpoint {path}: {error.strerror or error}; {kept}. Make '
+                   'room on the disk')
+        last = runner.iter + 1 >= runner.max_iters
+        if last or self.failures >= self.max_failures:
+            raise TrainingStopped(f'{message}, then go on with --resume auto') from error
+        runner.logger.error(f'{message}: the training goes on and tries again at the next '
+                            f'checkpoint ({self.failures} of {self.max_failures} failures)')
+
+    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+        if len(self.save_best or ()) != 1:
+            super()._save_best_checkpoint(runner, metrics)
+            return
+        old_path = self.best_ckpt_path
+        old_score = runner.message_hub.runtime_info.get('best_score')
+        self.best_ckpt_path = None  # keeps the old one until the new one is there
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        except OSError as error:
+            self.best_ckpt_path = old_path
+            for name, value in (('best_score', old_score), ('best_ckpt', old_path)):
+                runner.message_hub.pop_info(name) if value is None \
+                    else runner.message_hub.update_info(name, value)
+            runner.logger.error(f'could not write the best checkpoint: {error}')
+            return
+        if self.best_ckpt_path is None:
+            self.best_ckpt_path = old_path
+        elif old_path and old_path != self.best_ckpt_path and is_main_process():
+            self._remove(old_path)
+
+    @staticmethod
+    def _remove(path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)

@@ -1,0 +1,128 @@
+"""MMEngine's runner with checkpoints that survive a crash and resume exactly."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.registry import MODEL_WRAPPERS
+from mmengine.runner import Runner
+from torch import nn
+
+from .loops import ResumableTrainLoop
+from .saving import find_latest_checkpoint, remove_partial_files
+
+
+class RestorationRunner(Runner):
+    """Runner that finds the latest intact checkpoint and keeps the total batch on resume.
+
+    Arguments as MMEngine's Runner; build it with ``from_cfg``.
+    """
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for several processes.
+
+        All parameters take part in every step, so nothing looks for unused
+        ones; gradients are views of the buckets they travel in, and the
+        buckets travel while the backward pass is still running.
+
+        Args:
+            model_wrapper_cfg (dict, optional): See MMEngine.
+            model (nn.Module): The model.
+        """
+        if not self.distributed or model_wrapper_cfg is not None or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        model = model.to('cuda' if torch.cuda.is_available() else 'cpu')
+        return MODEL_WRAPPERS.build(dict(
+            type='mmengine.MMDistributedDataParallel', module=model, broadcast_buffers=False,
+            find_unused_parameters=self.cfg.get('find_unused_parameters', False),
+            gradient_as_bucket_view=True,
+            device_ids=[torch.cuda.current_device()] if torch.cuda.is_available() else None))
+
+    def load_or_resume(self) -> None:
+        """Load weights, or find the checkpoint to go on from.
+
+        Raises:
+            ValueError: Checkpoints are there, but all of them damaged.
+        """
+        if not self._has_loaded and self._resume and self._load_from is None:
+            found: list = [None, None]
+            if is_main_process():
+                remove_partial_files(self.work_dir)
+                try:
+                    found[0] = find_latest_checkpoint(self.work_dir)
+                except ValueError as error:
+                    found[1] = str(error)
+            broadcast_object_list(found)  # all processes take the same one
+            if found[1]:
+                raise ValueError(found[1])
+            if found[0] is None:
+                self.logger.info(f'no checkpoint in {self.work_dir}: starting anew')
+                self._has_loaded = True
+                return
+            self._load_from = found[0]
+        super().load_or_resume()
+
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """Load weights, see MMEngine; what the run was like is remembered for ``resume``."""
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        self._loaded_training = checkpoint.get('meta', {}).get('training') \
+            if isinstance(checkpoint, dict) else None
+        return checkpoint
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """Go on from a checkpoint, see MMEngine.
+
+        Raises:
+            ValueError: It was trained with another total batch.
+        """
+        super().resume(filename, *args, **kwargs)
+        before, now = self._loaded_training, self._training()
+        if before and now:
+            self._compare(before, now)
+
+    def save_checkpoint(self, out_dir: str, filename: str, file_client_args: dict | None = None,
+                        save_optimizer: bool = True, save_param_scheduler: bool = True,
+                        meta: dict | None = None, by_epoch: bool = True,
+                        backend_args: dict | None = None) -> None:
+        """Save a checkpoint, see MMEngine; local files appear complete or not at all.
+
+        Raises:
+            OSError: It cannot be written; what was there before is untouched.
+        """
+        if file_client_args is None and backend_args is None and '://' not in str(out_dir):
+            backend_args = dict(backend='cdvd_mm.atomic')
+        meta = dict(meta or {})
+        training = self._training()
+        if training:
+            meta['training'] = training
+        super().save_checkpoint(
+            out_dir, filename, file_client_args=file_client_args, save_optimizer=save_optimizer,
+            save_param_scheduler=save_param_scheduler, meta=meta, by_epoch=by_epoch,
+            backend_args=backend_args)
+
+    def _training(self) -> dict[str, int] | None:
+        loop = self._train_loop
+        if not isinstance(loop, ResumableTrainLoop):
+            return None
+        return dict(total_batch_size=loop.sampler.total_batch_size, batch_size=loop.batch_size,
+                    accumulation=loop.accumulation, world_size=get_world_size(),
+                    num_samples=loop.sampler.num_samples)
+
+    def _compare(self, before: dict[str, int], now: dict[str, int]) -> None:
+        form = ('a total batch of {total_batch_size} ({world_size} process(es) x {batch_size} '
+                'sample(s) x {accumulation} accumulation(s))')
+        if before['total_batch_size'] != now['total_batch_size']:
+            message = (f'the checkpoint was trained with {form.format(**before)}, this run has '
+                       f'{form.format(**now)}')
+            if not (self.auto_scale_lr or {}).get('enable', False):
+                raise ValueError(
+                    f'{message}. Set train_cfg.total_batch_size={before["total_batch_size"]} to '
+                    'accumulate gradients, or accept another batch by --auto-scale-lr')
+            self.logger.warning(f'{message}; the run goes on, but not as the first one would have')
+        elif before['world_size'] != now['world_size'] or before['batch_size'] != now['batch_size']:
+            self.logger.info(f'kept {form.format(**now)}; it was {form.format(**before)}')
+        if before['num_samples'] != now['num_samples']:
+            self.logger.warning(
+                f'the checkpoint was trained on {before["num_samples"]} samples, now there are '
+                f'{now["num_samples"]}: the run does not go on as the first one would have')
