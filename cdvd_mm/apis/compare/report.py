@@ -1,0 +1,163 @@
+"""A comparison written down: report.json, report.md, report.html."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+
+from cdvd_mm.datasets.frame_io import write_atomically, write_frame
+from cdvd_mm.evaluation.results import device_name, versions
+
+from .page import make_page
+from .pictures import Example, explain_cascade, find_crops, find_examples
+from .run import Comparison, run_comparison
+from .table import columns, explanations, published_of, sources, table_rows
+
+TITLE = 'Video deblurring methods beside each other'
+
+
+def compare(models: Sequence[str], data_root: str, protocol: str, out_dir: str,
+            device: str = 'auto', **options) -> Comparison:
+    """Run a comparison and write its report.
+
+    Args:
+        models (Sequence[str]): ``CONFIG[:CHECKPOINT]``.
+        data_root (str): Folder of a dataset with a test split.
+        protocol (str): Name of a protocol.
+        out_dir (str): Gets ``report.md``, ``report.html``, ``report.json``,
+            ``images/`` and ``models/``.
+        device (str): 'auto', 'cpu', 'cuda' ...
+        **options: See :func:`run_comparison`.
+
+    Returns:
+        Comparison: The results; those of failed models say why.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`run_comparison`.
+    """
+    comparison = run_comparison(models, data_root, protocol, out_dir, device, **options)
+    if is_main_process():
+        write_report(comparison, out_dir, device)
+    return comparison
+
+
+def write_report(comparison: Comparison, out_dir: str, device: str = 'auto') -> None:
+    """Write the three files.
+
+    Args:
+        comparison (Comparison): The results.
+        out_dir (str): Where to.
+        device (str): Where flow and prior of CDVDNet are computed.
+    """
+    examples, crops = [], []
+    if not comparison.outcomes[0].error:
+        examples, crops = find_examples(comparison), find_crops(comparison)
+    cascades = []
+    for outcome in comparison.outcomes:
+        try:
+            example = explain_cascade(comparison, outcome, device) if examples else None
+        except (RuntimeError, ValueError, OSError) as error:
+            print_log(f'no flow and prior of {outcome.label}: {error}', logger='current')
+            continue
+        if example is not None:
+            cascades.append((outcome.label, example))
+    where = _device_in_words(comparison)
+    os.makedirs(out_dir, exist_ok=True)
+    write_atomically(os.path.join(out_dir, 'report.json'), _json(comparison, where))
+    write_atomically(os.path.join(out_dir, 'report.html'),
+                     make_page(comparison, TITLE, where, examples, crops, cascades))
+    write_atomically(os.path.join(out_dir, 'report.md'),
+                     _markdown(comparison, where, out_dir, crops, cascades))
+
+
+def _device_in_words(comparison: Comparison) -> str:
+    devices = {outcome.info['device'] for outcome in comparison.outcomes if outcome.info}
+    if devices == {'cpu'}:
+        import torch
+        return f'a CPU with {torch.get_num_threads()} thread(s)'
+    return device_name()
+
+
+def _json(comparison: Comparison, device: str) -> str:
+    models = []
+    for outcome in comparison.outcomes:
+        entry = outcome.entry
+        models.append({
+            'label': outcome.label,
+            'config': entry.config if entry else None,
+            'checkpoint': entry.checkpoint if entry else None,
+            'failed': outcome.error,
+            'scores': {name: _finite(outcome.mean(name)) for name in comparison.metrics
+                       if outcome.mean(name) is not None},
+            'published': published_of(outcome),
+            **{key: value for key, value in outcome.info.items() if key != 'signature'},
+            'frames': [{key: _finite(value) for key, value in row.items()}
+                       for row in outcome.rows],
+        })
+    report = {'data': comparison.data_root, 'dataset': comparison.dataset,
+              'protocol': comparison.protocol.as_dict(), 'device': device,
+              'versions': versions(), 'notes': comparison.notes,
+              'num_frames': comparison.num_frames,
+              'videos': {name: len(video) for name, video in comparison.videos},
+              'models': models}
+    return json.dumps(report, indent=1) + '\n'
+
+
+def _finite(value):
+    """JSON knows no infinity: equal frames have 'inf' as their PSNR."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _markdown(comparison: Comparison, device: str, out_dir: str, crops: list[Example],
+              cascades: list[tuple[str, Example]]) -> str:
+    names = columns(comparison)
+    lines = [f'# {TITLE}', '',
+             f'{comparison.num_frames} frames of {len(comparison.videos)} video(s) in '
+             f'`{comparison.data_root}`, on {device}. `report.html` has sliders and plots.', '',
+             f'| {" | ".join(names)} |', '|' + '---|' * len(names)]
+    for row in table_rows(comparison):
+        cells = [row.get(name, '') for name in names]
+        if 'failed' in row:
+            reason = ' '.join(row['failed'].split()).replace('|', '\\|')
+            cells[1] = f'failed: {reason}'
+        lines.append(f'| {" | ".join(cells)} |')
+    lines += ['', *(f'* {line}' for line in explanations(comparison)),
+              *(f'* Published: {line}' for line in sources(comparison)), '']
+    lines += ['## Mean PSNR of each video (dB)', '']
+    outcomes = [outcome for outcome in comparison.outcomes if not outcome.error]
+    lines += [f'| video | {" | ".join(outcome.label for outcome in outcomes)} |',
+              '|---|' + '---|' * len(outcomes)]
+    for name, _ in comparison.videos:
+        means = [[row['PSNR'] for row in outcome.rows if row['video'] == name and 'PSNR' in row]
+                 for outcome in outcomes]
+        cells = [f'{np.mean(values):.2f}' if values else '-' for values in means]
+        lines.append(f'| {name} | {" | ".join(cells)} |')
+    images = os.path.join(out_dir, 'images')
+    os.makedirs(images, exist_ok=True)
+    if crops:
+        lines += ['', '## Where the methods differ most', '']
+    for number, crop in enumerate(crops, 1):
+        name = f'crop_{number}.png'
+        write_frame(os.path.join(images, name), _strip(list(crop.pictures.values())))
+        lines += [f'{crop.key}: {", ".join(crop.pictures)} (left to right)', '',
+                  f'![{crop.key}](images/{name})', '']
+    for label, example in cascades:
+        name = f'cascade_{label}.png'
+        write_frame(os.path.join(images, name), _strip(list(example.pictures.values())))
+        lines += ['', f'## Flow and sharpness prior of {label}', '',
+                  f'{example.key}: {", ".join(example.pictures)} (left to right)', '',
+                  f'![{label}](images/{name})', '']
+    return '\n'.join(lines).rstrip() + '\n'
+
+
+def _strip(pictures: list[np.ndarray]) -> np.ndarray:
+    """Put pictures of one height side by side with a white gap."""
+    gap = np.full((pictures[0].shape[0], 4, 3), 255, np.uint8)
+    parts = []
+    for picture in pictures:
+        parts += [picture, gap]
+    return np.ascontiguousarray(np.concatenate(parts[:-1], axis=1))
