@@ -377,8 +377,11 @@ class MMFlowEstimator(BaseModule):
 
     def _decode_whole(self, reference: Features, neighbour: Features) -> Tensor:
         from mmflow.structures import FlowDataSample
-        inputs = torch.cat((reference['inputs'], neighbour['inputs']), dim=1)  # (n, 6, h', w')
-        size = tuple(inputs.shape[-2:])
-        samples = [FlowDataSample(metainfo={'img_shape': size, 'ori_shape': size}) for _ in inputs]
-        samples = self.estimator.predict(inputs, samples)  # in pixels of the input
-        return torch.stack([sample.pred_flow_fw.data for sample in samples])
+        flows = []
+        # one by one: MMFlow's predict fills in the first sample of a batch alone
+        for pair in torch.cat((reference['inputs'], neighbour['inputs']), dim=1).split(1):
+            size = tuple(pair.shape[-2:])
+            sample = FlowDataSample(metainfo={'img_shape': size, 'ori_shape': size})
+            self.estimator.predict(pair, [sample])
+            flows.append(sample.pred_flow_fw.data)  # (2, h', w') in pixels of the input
+        return torch.stack(flows)
