@@ -136,6 +136,9 @@ class FolderReader(FrameReader):
         if first is None:
             raise ValueError(f'none of the {len(self.files)} pictures in {path} can be read '
                              f'({self.files[0].name} ...): they are damaged or no pictures')
+        stems = [file.stem for file in self.files]
+        self._names = stems if len(set(stems)) == len(stems) else [
+            file.name.replace('.', '_') for file in self.files]
         deep = first.dtype == np.uint16
         self.info = VideoInfo(
             width=first.shape[1], height=first.shape[0], time_base=1 / fps, rate=fps,
@@ -159,7 +162,7 @@ class FolderReader(FrameReader):
     def frames(self, start: float | None = None) -> Iterator[Frame]:
         """Yield all pictures that can be read."""
         deep = self.info.bit_depth > 8
-        for index, file in enumerate(self.files):
+        for index, (file, name) in enumerate(zip(self.files, self._names)):
             image = self._read(file)
             if image is None:
                 self.damage.append(f'{file.name} cannot be read')
@@ -168,7 +171,7 @@ class FolderReader(FrameReader):
                 image = image.astype(np.uint16) * 257
             elif not deep and image.dtype == np.uint16:
                 image = (image // 257).astype(np.uint8)
-            yield Frame(image, index, 1, file.stem)
+            yield Frame(image, index, 1, name)
 
 
 class VideoReader(FrameReader):

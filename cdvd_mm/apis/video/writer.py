@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from .color import ColorTags, rgb_to_frame
+from .orientation import can_store_rotation
 from .reader import VideoInfo
 from .segments import SegmentWriter, StoredPacket, read_footer, read_segment
 
@@ -164,7 +165,7 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
         container=container, codec=codec, options=tuple(sorted(options.items())),
         pix_fmt=pix_fmt, width=width, height=height, rate=info.rate, time_base=time_base,
         sample_aspect_ratio=info.sample_aspect_ratio, color=color,
-        display_matrix=None if container == 'gif' else info.display_matrix)
+        display_matrix=info.display_matrix if can_store_rotation(container) else None)
     with av.open(io.BytesIO(), 'w', format=container) as probe:
         if codec not in probe.supported_codecs and available.name not in probe.supported_codecs:
             try:

@@ -116,8 +116,8 @@ def test_matrix_and_range(matrix, full, expected):
 
 
 @pytest.mark.parametrize('name, kind', [
-    ('a.webm', dict(codec='libvpx-vp9')), ('a.gif', dict(codec='gif', pix_fmt='rgb8',
-                                                         rate=Fraction(25)))])
+    ('a.webm', {'codec': 'libvpx-vp9'}), ('a.gif', {'codec': 'gif', 'pix_fmt': 'rgb8',
+                                                         'rate': Fraction(25)})])
 def test_other_containers(tmp_path, name, kind):
     source = make_video(tmp_path / name, 9, **kind)
     output = tmp_path / f'out{source.suffix}'
@@ -229,13 +229,13 @@ def test_seeking_finds_the_same_frames(tmp_path):
 def test_plan_errors(tmp_path):
     info = open_reader(make_video(tmp_path / 'a.mp4')).info
     for output, options, message in (
-            ('b.wmv', {}, 'expected a name ending in'), ('b.mp4', dict(codec='wat'), 'no encoder'),
-            ('b.webm', dict(codec='h264'), 'cannot hold'), ('b.mp4', dict(codec='aac'), 'audio'),
-            ('b.mkv', dict(codec='ffv1', quality=3), 'no meaning')):
+            ('b.wmv', {}, 'expected a name ending in'), ('b.mp4', {'codec': 'wat'}, 'no encoder'),
+            ('b.webm', {'codec': 'h264'}, 'cannot hold'), ('b.mp4', {'codec': 'aac'}, 'audio'),
+            ('b.mkv', {'codec': 'ffv1', 'quality': 3}, 'no meaning')):
         with pytest.raises(ValueError, match=message):
             plan_encoding(info, output, (48, 32), **options)
     with pytest.raises(ValueError, match='refuses these settings'):
-        spec = plan_encoding(info, 'b.mp4', (48, 32), codec_options=dict(preset='nonsense'))
+        spec = plan_encoding(info, 'b.mp4', (48, 32), codec_options={'preset': 'nonsense'})
         SegmentEncoder(spec, SegmentWriter(tmp_path, 0))
 
 
