@@ -15,6 +15,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='path of the checkpoint')
     parser.add_argument('--work-dir', help='where logs and results go '
                         '(default: work_dirs/<config name>)')
+    parser.add_argument('--amp', action='store_true', help='restore in mixed precision')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config, such as '
                         'test_dataloader.dataset.data_root=DIR')
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     from cdvd_mm.apis import runner
     try:
         cfg = runner.load_config(args.config, args.cfg_options, args.work_dir)
-        metrics = runner.test(cfg, args.checkpoint, args.launcher)
+        metrics = runner.test(cfg, args.checkpoint, args.launcher, args.amp)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -83,13 +83,14 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
     return runner
 
 
-def test(cfg: Config, checkpoint: str, launcher: str = 'none') -> dict:
+def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False) -> dict:
     """Test a checkpoint with what a config describes.
 
     Args:
         cfg (Config): The config, see :func:`load_config`.
         checkpoint (str): Path of the checkpoint.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+        amp (bool): Restore in mixed precision.
 
     Returns:
         dict: Metrics by name, the same on every process.
@@ -101,6 +102,8 @@ def test(cfg: Config, checkpoint: str, launcher: str = 'none') -> dict:
     """
     cfg.load_from = _existing(checkpoint)
     cfg.resume = False
+    if amp:
+        cfg.test_cfg.fp16 = True
     runner = _build_runner(cfg, launcher)
     kept = _KeepMetrics()
     runner.register_hook(kept, priority='LOWEST')
