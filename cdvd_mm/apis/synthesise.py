@@ -133,7 +133,8 @@ def build_interpolator(flow: str, checkpoint: str | None, device: str = 'auto') 
     """A frame interpolator on a registered flow network.
 
     Args:
-        flow: 'pwcnet', 'raft-small', or the path of a config with ``flow_estimator = dict(type=...)``.
+        flow: 'pwcnet', 'raft-small', or the path of a config with
+            ``flow_estimator = dict(type=...)``.
         checkpoint: The network's weights, for the two names.
         device: As ``tools/deblur.py`` takes it.
 
@@ -179,7 +180,12 @@ def synthesise(videos: Sequence[str], out: str, frames: Sequence[int] = (7,),
         videos: Video files, or folders of sharp frames.
         out: Root of the dataset.
         frames: Numbers of frames to average, each giving folders of its own.
-        response, size, split, start, stop, interpolate: See :class:`Recipe`.
+        response: See :class:`Recipe`, as for those that follow.
+        size: (width, height).
+        split: 'train' or 'test'.
+        start: First frame used.
+        stop: First frame not used any more.
+        interpolate: Frames put between two neighbours.
         flow: With ``interpolate``: see :func:`build_interpolator`.
         flow_checkpoint: Likewise.
         device: Device of the flow network.

@@ -14,8 +14,15 @@ from .dvd import DVDDataset
 from .frame_io import FrameError, decode_frame, read_bytes, read_frame, write_atomically
 from .frame_store import is_store, unfinished_store, write_store
 from .gopro import GoProDataset
-from .layouts import Problem, Video, VideoFolder, find_layout, list_frames, pair_frames, \
-    video_folders
+from .layouts import (
+    Problem,
+    Video,
+    VideoFolder,
+    find_layout,
+    list_frames,
+    pair_frames,
+    video_folders,
+)
 from .progress import track
 from .video_deblur import VideoDeblurDataset, check_frames
 

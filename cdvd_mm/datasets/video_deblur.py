@@ -144,7 +144,10 @@ class VideoDeblurDataset(BasicFramesDataset):
                 f'{"; ".join(short)}. Remove them, or lower num_frames')
         self._check_crop(found)
         make = self._windows if self.mode == 'window' else self._runs
-        return [sample for name, video in found for sample in make(name, video)]
+        samples = [sample for name, video in found for sample in make(name, video)]
+        if not samples:  # all of them were scored before; BaseDataset cannot serialise nothing
+            self.serialize_data = False
+        return samples
 
     def _usable_length(self, video: Video) -> int:
         return min(len(video), self.frames_per_video or len(video))

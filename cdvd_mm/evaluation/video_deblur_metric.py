@@ -105,6 +105,7 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
             if gt is not None and gt.ndim == 4:  # the sharp frames of the whole window
                 gt = gt[gt.shape[0] // 2]
             frames = [(sample['key'], sample['frame_index'], pred, gt)]
+            paths = [_centre(sample.get('img_path')), _centre(sample.get('gt_path'))]
         else:
             scored = set(sample['scored_frames'])
             if len(sample['frame_keys']) != len(pred):
@@ -118,6 +119,10 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
         for key, index, pred_frame, gt_frame in frames:
             row = dict(key=key, video=sample['video'], frame_index=int(index),
                        video_length=int(sample['video_length']))
+            if pred.ndim == 4:
+                at = sample['frame_indices'].index(index)
+                paths = [sample[k][at] if k in sample else None for k in ('img_path', 'gt_path')]
+            row.update({k: p for k, p in zip(('blur_path', 'gt_path'), paths) if p is not None})
             yield row, _to_rgb(pred_frame, is_bgr), \
                 None if gt_frame is None else _to_rgb(gt_frame, is_bgr)
 
@@ -224,6 +229,10 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
             print_log(f'{summary["num_frames"]} frames, protocol {self.protocol.name}: '
                       f'{summary["overall"]}; report in {self.out_dir}', logger='current')
         return dict(summary['overall'])
+
+
+def _centre(paths: str | list[str] | None) -> str | None:
+    return paths[len(paths) // 2] if isinstance(paths, (list, tuple)) else paths
 
 
 def _array(tensor) -> np.ndarray:
