@@ -123,6 +123,6 @@ def load_from_local(filename: str, map_location=None):
             return torch.load(filename, map_location=map_location, weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
             raise ValueError(
-                f'cannot read checkpoint {filename}: {_reason(error)} (expected a complete PyTorch file '
-                'that holds tensors, plain containers and MMEngine\'s own types; the safe mode '
-                'weights_only=True is never switched off)') from error
+                f'cannot read checkpoint {filename}: {_reason(error)} (expected a complete PyTorch '
+                "file that holds tensors, plain containers and MMEngine's own types; the safe "
+                'mode weights_only=True is never switched off)') from error

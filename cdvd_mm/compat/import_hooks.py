@@ -4,8 +4,8 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
+from collections.abc import Callable
 from types import ModuleType
-from typing import Callable
 
 from . import placeholders
 

@@ -51,7 +51,7 @@ class Placeholder(metaclass=_PlaceholderType):
 
     _placeholder_for = ''
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args, **kwargs):  # noqa: D102
         if _depth == 0:
             name = cls._placeholder_for
             package = name.partition('.')[0]

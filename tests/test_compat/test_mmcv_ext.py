@@ -58,7 +58,8 @@ def test_plain_deform_conv_gradcheck():
 def test_mmcv_modulated_deform_conv_gradcheck(compiled, monkeypatch):
     if not compiled:
         monkeypatch.setattr(plain_ops, '_compiled_deform_conv2d', lambda x: None)
-    x, offset, weight, bias, mask = (t.requires_grad_() for t in _deform_inputs(2, 1, 2, n=1, size=(3, 4)))
+    x, offset, weight, bias, mask = (
+        t.requires_grad_() for t in _deform_inputs(2, 1, 2, n=1, size=(3, 4)))
     layer = ModulatedDeformConv2d(4, 6, 3, padding=1, deform_groups=2).double()
 
     def run(x, offset, weight, bias, mask):
@@ -72,7 +73,8 @@ def test_mmcv_modulated_deform_conv_gradcheck(compiled, monkeypatch):
 def test_mmcv_deform_conv_gradcheck(compiled, monkeypatch):
     if not compiled:
         monkeypatch.setattr(plain_ops, '_compiled_deform_conv2d', lambda x: None)
-    x, offset, weight, _, _ = (t.requires_grad_() for t in _deform_inputs(3, 2, 2, n=1, size=(3, 4)))
+    x, offset, weight, _, _ = (
+        t.requires_grad_() for t in _deform_inputs(3, 2, 2, n=1, size=(3, 4)))
     layer = DeformConv2d(4, 6, 3, padding=1, groups=2, deform_groups=2).double()
 
     def run(x, offset, weight):

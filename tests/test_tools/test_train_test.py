@@ -78,7 +78,7 @@ def dist(script: str, *arguments, port: int) -> str:
     """Run one of the dist_*.sh; return what it printed."""
     env = dict(os.environ, PORT=str(port), PYTHON=sys.executable, OMP_NUM_THREADS='1')
     done = subprocess.run(['bash', str(ROOT / f'tools/{script}'), *map(str, arguments)], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=300)
+                          capture_output=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -150,5 +150,5 @@ def test_checkpoint_of_another_model(data, tmp_path, capsys):
 def test_usage_of_the_scripts():
     for script in ('dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'):
         done = subprocess.run(['bash', str(ROOT / 'tools' / script)], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                              capture_output=True)
         assert done.returncode == 2 and 'usage:' in done.stderr
