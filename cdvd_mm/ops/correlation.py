@@ -4,9 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import backends
 from .counting import report_macs
-
-BACKENDS = ('auto', 'torch')
 
 
 def correlation(reference: Tensor, neighbour: Tensor, max_displacement: int = 4,
@@ -23,25 +22,24 @@ def correlation(reference: Tensor, neighbour: Tensor, max_displacement: int = 4,
         max_displacement (int): d, at least 0.
         normalize (bool): divide by the number of channels (``scaled=True``
             in MMFlow's words).
-        backend (str): ``'torch'``, or ``'auto'`` for the fastest that can
-            take these tensors.
+        backend (str): ``'torch'``, ``'triton'``, or ``'auto'``: Triton for
+            tensors on a GPU where it works.
 
     Returns:
         Tensor: (n, (2 d + 1)^2, h, w), dtype of ``reference``.
 
     Raises:
-        ValueError: shapes that differ, a negative displacement, an unknown
-            backend.
+        ValueError: shapes that differ, a negative displacement, a backend
+            that is unknown or cannot take these tensors.
     """
     if reference.ndim != 4 or reference.shape != neighbour.shape:
         raise ValueError('correlation takes two feature maps of one shape (n, c, h, w), not '
                          f'{tuple(reference.shape)} and {tuple(neighbour.shape)}')
     if max_displacement < 0:
         raise ValueError(f'max_displacement must be 0 or more, not {max_displacement}')
-    if backend not in BACKENDS:
-        raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
     report_macs('correlation', reference.numel() * (2 * max_displacement + 1)**2)
-    return correlation_torch(reference, neighbour, max_displacement, normalize)
+    return backends.run(backend, 'correlation', correlation_torch, (reference, neighbour),
+                        max_displacement, normalize)
 
 
 def correlation_torch(reference: Tensor, neighbour: Tensor, max_displacement: int = 4,

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import backends
+
 PADDING_MODES = ('border', 'zeros')
-BACKENDS = ('auto', 'torch')
 
 
 def flow_warp(frames: Tensor, flow: Tensor, padding_mode: str = 'border',
@@ -23,21 +24,18 @@ def flow_warp(frames: Tensor, flow: Tensor, padding_mode: str = 'border',
             ``frames``.
         padding_mode (str): ``'border'`` repeats the frame's edge outside of
             it, ``'zeros'`` puts zeros there.
-        backend (str): ``'torch'``, or ``'auto'`` for the fastest that can
-            take these tensors.
+        backend (str): ``'torch'``, ``'triton'``, or ``'auto'``: Triton for
+            tensors on a GPU where it works.
 
     Returns:
         Tensor: (n, c, h, w), dtype of ``frames``.
 
     Raises:
-        ValueError: shapes that do not fit, an unknown padding mode or backend.
+        ValueError: shapes that do not fit, an unknown padding mode, a backend
+            that is unknown or cannot take these tensors.
     """
-    _check(frames, flow)
-    if padding_mode not in PADDING_MODES:
-        raise ValueError(f'padding_mode {padding_mode!r} is unknown; choose from {PADDING_MODES}')
-    if backend not in BACKENDS:
-        raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
-    return flow_warp_torch(frames, flow, padding_mode)
+    _check(frames, flow, padding_mode)
+    return backends.run(backend, 'flow_warp', flow_warp_torch, (frames, flow), padding_mode)
 
 
 def flow_warp_torch(frames: Tensor, flow: Tensor, padding_mode: str = 'border') -> Tensor:
@@ -93,7 +91,15 @@ def warp_with_mask(frames: Tensor, flow: Tensor, threshold: float = 0.999,
         tuple[Tensor, Tensor]: the warped frames times the mask
         (n, c, h, w), and the mask (n, 1, h, w), 0 or 1.
     """
-    warped = flow_warp(frames, flow, padding_mode=padding_mode, backend=backend)
+    _check(frames, flow, padding_mode)
+    return backends.run(backend, 'warp_with_mask', warp_with_mask_torch, (frames, flow),
+                        threshold, padding_mode)
+
+
+def warp_with_mask_torch(frames: Tensor, flow: Tensor, threshold: float = 0.999,
+                         padding_mode: str = 'border') -> tuple[Tensor, Tensor]:
+    """Plain-torch reference of :func:`warp_with_mask`; same arguments, unchecked."""
+    warped = flow_warp_torch(frames, flow, padding_mode)
     mask = validity_mask(flow, threshold).to(warped.dtype)
     return warped * mask, mask
 
@@ -106,7 +112,9 @@ def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def _check(frames: Tensor, flow: Tensor) -> None:
+def _check(frames: Tensor, flow: Tensor, padding_mode: str) -> None:
+    if padding_mode not in PADDING_MODES:
+        raise ValueError(f'padding_mode {padding_mode!r} is unknown; choose from {PADDING_MODES}')
     if frames.ndim != 4 or flow.ndim != 4 or flow.shape[1] != 2:
         raise ValueError('flow_warp takes frames (n, c, h, w) and a flow (n, 2, h, w), not '
                          f'{tuple(frames.shape)} and {tuple(flow.shape)}')

@@ -90,6 +90,9 @@ RAFT_SMALL = {
 }
 """RAFT-small as its authors released it (990,162 parameters)."""
 
+NETWORKS = {'pwcnet': PWCNET, 'raft-small': RAFT_SMALL}
+"""Networks that have a name, so that a config need not spell them out."""
+
 # What a network was trained with: the size its input must be a multiple of,
 # how a frame gets there, and the value range of its pixels. All take RGB: the
 # converters turn the first convolution of a network trained on BGR around.
@@ -102,16 +105,24 @@ FITS = ('resize', 'pad')
 CHANNEL_ORDERS = ('rgb', 'bgr')
 
 
-def build_network(estimator: dict = PWCNET) -> BaseModule:
+def build_network(estimator: dict | str = PWCNET) -> BaseModule:
     """Build a network of MMFlow.
 
     Args:
-        estimator (dict): config, ``dict(type='mmflow.<name>', ...)``; it is
-            not changed.
+        estimator (dict | str): config, ``dict(type='mmflow.<name>', ...)``,
+            which is not changed, or a name of :data:`NETWORKS`.
 
     Returns:
         BaseModule: the bare network, with MMFlow's conventions.
+
+    Raises:
+        ValueError: an unknown name.
     """
+    if isinstance(estimator, str):
+        if estimator not in NETWORKS:
+            raise ValueError(f'flow network {estimator!r} is unknown; choose from '
+                             f"{tuple(NETWORKS)}, or give a config dict(type='mmflow...', ...)")
+        estimator = NETWORKS[estimator]
     # the scope makes MMFlow's nested types resolve whatever the default scope is
     return MODELS.build(dict(copy.deepcopy(dict(estimator)), _scope_='mmflow'))
 
@@ -150,7 +161,6 @@ class FeatureWarp(nn.Module):
 
     def forward(self, feature: Tensor, flow: Tensor) -> Tensor:
         """(n, c, h, w) and (n, 2, h, w) in pixels of the feature -> (n, c, h, w)."""
-        flow = flow.float() if flow.dtype in (torch.float16, torch.bfloat16) else flow
         warped = flow_warp(feature, flow, padding_mode='zeros')
         return warped * validity_mask(flow, self.threshold).to(warped.dtype)
 
@@ -169,8 +179,9 @@ class MMFlowEstimator(BaseModule):
     and RAFT, GMA's included; MMFlow's other networks run pair by pair.)
 
     Args:
-        estimator (dict): config of an MMFlow network,
-            ``dict(type='mmflow.<name>', ...)``. Default: :data:`PWCNET`.
+        estimator (dict | str): config of an MMFlow network,
+            ``dict(type='mmflow.<name>', ...)``, or ``'pwcnet'`` or
+            ``'raft-small'``. Default: :data:`PWCNET`.
         size_divisor (int, optional): the network's input is brought to the
             next multiple of this. None: as ``estimator`` was trained, 64 for
             PWC-Net and networks not known here, 8 for RAFT.
@@ -195,12 +206,12 @@ class MMFlowEstimator(BaseModule):
             ``estimator``'s own ``init_cfg``.
 
     Raises:
-        ValueError: an unknown ``fit`` or ``channel_order``, an ``init_cfg``
-            of another type, weights of another network.
+        ValueError: an unknown name, ``fit`` or ``channel_order``, an
+            ``init_cfg`` of another type, weights of another network.
         FileNotFoundError: required weights that are not there.
     """
 
-    def __init__(self, estimator: dict = PWCNET, size_divisor: int | None = None,
+    def __init__(self, estimator: dict | str = PWCNET, size_divisor: int | None = None,
                  fit: str | None = None, value_range: tuple[float, float] | None = None,
                  channel_order: str = 'rgb', flow_scale: float | None = None,
                  init_cfg: dict | None = None) -> None:
@@ -347,8 +358,8 @@ class MMFlowEstimator(BaseModule):
             left, _, top, _ = self._padding(size)
             return flow[:, :, top:top + height, left:left + width] * self.flow_scale
         flow = F.interpolate(flow, size=(height, width), mode='bilinear', align_corners=False)
-        scale = flow.new_tensor([width / input_width, height / input_height]) * self.flow_scale
-        return flow * scale.view(1, 2, 1, 1)
+        return torch.stack((flow[:, 0] * (self.flow_scale * width / input_width),
+                            flow[:, 1] * (self.flow_scale * height / input_height)), dim=1)
 
     # -- networks ----------------------------------------------------------
 

@@ -34,7 +34,7 @@ def raft_small(**options):
 
 def test_parameters():
     assert sum(p.numel() for p in MMFlowEstimator().parameters()) == 9_374_274
-    assert sum(p.numel() for p in MMFlowEstimator(RAFT_SMALL).parameters()) == 990_162
+    assert sum(p.numel() for p in MMFlowEstimator('raft-small').parameters()) == 990_162
 
 
 def test_conventions():
@@ -122,26 +122,24 @@ def test_raft_small_aligns_neighbours(shared, tmp_path, device):
 
     Mean absolute difference of valid pixels to the middle frame, frames in
     [0, 1], mean of both neighbours, unaligned -> aligned, measured on CPU with
-    12 iterations: frames 4 and 14 of s20_sign 0.0777 -> 0.0240
-    and 0.1277 -> 0.0353; all 30 inner frames 0.1033 -> 0.0302 (the worst of
-    them falls to 0.38 of its value); hero7, every 50th triple, 0.0514 -> 0.0228.
+    12 iterations: frame 14 of s20_sign (this test) 0.1277 -> 0.0353; all 30
+    inner frames 0.1033 -> 0.0302 (the worst of them falls to 0.38 of its
+    value); hero7, every 50th triple, 0.0514 -> 0.0228.
     """
     convert_raft_small(str(shared / 'weights' / 'raft-small.pth'), str(tmp_path / 'raft.pth'))
     estimator = MMFlowEstimator(RAFT_SMALL, init_cfg={
         'type': 'Pretrained', 'checkpoint': str(tmp_path / 'raft.pth')}).to(device).eval()
     estimator.init_weights()
-    for middle in (4, 14):
-        files = [shared / 'clips' / 's20_sign' / f'{k:08d}.png'
-                 for k in (middle, middle - 1, middle + 1)]
-        frames = torch.stack([torch.from_numpy(cv2.imread(str(file))[..., ::-1] / 255.)
-                              for file in files]).permute(0, 3, 1, 2).float().to(device)
-        with torch.no_grad():
-            flow = estimator(frames[[0, 0]], frames[1:])
-        warped, mask = warp_with_mask(frames[1:], flow)
-        unaligned = ((frames[1:] - frames[0]).abs() * mask).sum() / mask.sum() / 3
-        aligned = ((warped - frames[0]) * mask).abs().sum() / mask.sum() / 3
-        assert mask.mean() > 0.9
-        assert aligned < 0.5 * unaligned
+    files = [shared / 'clips' / 's20_sign' / f'{k:08d}.png' for k in (14, 13, 15)]
+    frames = torch.stack([torch.from_numpy(cv2.imread(str(file))[..., ::-1] / 255.)
+                          for file in files]).permute(0, 3, 1, 2).float().to(device)
+    with torch.no_grad():
+        flow = estimator(frames[[0, 0]], frames[1:])
+    warped, mask = warp_with_mask(frames[1:], flow)
+    unaligned = ((frames[1:] - frames[0]).abs() * mask).sum() / mask.sum() / 3
+    aligned = ((warped - frames[0]) * mask).abs().sum() / mask.sum() / 3
+    assert mask.mean() > 0.9
+    assert aligned < 0.5 * unaligned
 
 
 def test_pretrained_is_strict(tmp_path):
@@ -164,6 +162,8 @@ def test_absent_weights(tmp_path):
 
 
 def test_errors():
+    with pytest.raises(ValueError, match="'raft'.*pwcnet.*raft-small"):
+        MMFlowEstimator('raft')
     with pytest.raises(ValueError, match="'crop'.*resize.*pad"):
         MMFlowEstimator(fit='crop')
     with pytest.raises(ValueError, match="'grb'.*rgb.*bgr"):
