@@ -129,7 +129,7 @@ def find_latest_checkpoint(work_dir: str | os.PathLike) -> str | None:
     positions = {path: read_position(path) for path in paths}
     damaged = [path for path in paths if positions[path] is None]
     for path in sorted((path for path in paths if positions[path] is not None),
-                       key=lambda path: (positions[path], path.stat().st_mtime), reverse=True):
+                       key=lambda path: (positions[path], path.name), reverse=True):
         if is_intact(path):
             if damaged:
                 names = ', '.join(other.name for other in damaged)

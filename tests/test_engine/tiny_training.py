@@ -97,6 +97,8 @@ def validation(root: Path) -> dict:
 
 def train(cfg: Config, resume: str | None = None, launcher: str = 'none', prepare=None):
     """Train in this process; ``prepare(runner)`` may change the runner before."""
+    # yapf takes longer over a config than these trainings take
+    Config.pretty_text = property(lambda self: repr(self.to_dict()))
     for manager in (MMLogger, MessageHub, Visualizer):  # left by the run before
         manager._instance_dict.clear()
     if prepare is None:

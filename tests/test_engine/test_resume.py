@@ -1,0 +1,170 @@
+"""A training that is killed goes on as if nothing had been."""
+
+import os
+import random
+import signal
+import time
+from unittest import mock
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from tiny_training import child_process, differences, tiny_config, train, validation, wait
+
+from cdvd_mm.engine import saving
+from cdvd_mm.engine.saving import find_latest_checkpoint, write_atomically
+
+
+class At(Hook):
+    """Does something when a step begins (counted from 0)."""
+
+    def __init__(self, step, action):
+        self.step, self.action = step, action
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.step:
+            self.action(runner)
+
+
+def at(step, action):
+    return lambda runner: runner.register_hook(At(step, action))
+
+
+def kill_self(*_):
+    os.killpg(0, signal.SIGKILL)
+
+
+def run(cfg, resume=None, prepare=None, seconds=60):
+    """Train in a child; return its exit code."""
+    with child_process(lambda: train(cfg, resume=resume, prepare=prepare)) as pid:
+        code = wait(pid, seconds)
+        assert code is not None, 'the training hangs'
+        return code
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_killed_and_resumed_is_bit_identical(tiny_data, undisturbed, tmp_path, num_workers):
+    cfg = tiny_config(tiny_data, tmp_path, num_workers=num_workers)
+    assert run(cfg, prepare=at(13, kill_self)) == -signal.SIGKILL
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'iter_10.pth')
+    assert run(cfg, resume='auto') == 0
+    assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
+
+
+def test_killed_at_20_random_moments(tiny_data, tmp_path_factory):
+    """Every run comes as far as one new checkpoint and is killed somewhere after it."""
+    make = dict(max_iters=45, num_workers=1, save_every=1)
+    straight = tmp_path_factory.mktemp('straight')
+    train(tiny_config(tiny_data, straight, **make))
+    work_dir = tmp_path_factory.mktemp('killed')
+    cfg = tiny_config(tiny_data, work_dir, **make)
+    clock = random.Random(1)
+    kills, runs = 0, 0
+    while kills < 20 and not (work_dir / 'iter_45.pth').exists():
+        pointer, seen = work_dir / 'last_checkpoint', None
+        seen = pointer.read_text() if runs else None
+        runs += 1
+        with child_process(lambda: train(cfg, resume='auto')) as pid:
+            deadline = time.monotonic() + 60
+            while not pointer.exists() or pointer.read_text() == seen:
+                assert time.monotonic() < deadline and wait(pid, 0.002) is None
+            if wait(pid, clock.uniform(0, 0.08)) is None:
+                os.killpg(pid, signal.SIGKILL)
+                kills += 1
+        assert find_latest_checkpoint(work_dir) is not None
+    assert kills >= 18, f'{kills} kills in {runs} runs'
+    if not (work_dir / 'iter_45.pth').exists():
+        assert run(cfg, resume='auto') == 0
+    assert differences(straight / 'iter_45.pth', work_dir / 'iter_45.pth') == {}
+
+
+@pytest.mark.parametrize('function', ['fsync', 'replace'])
+def test_killed_while_writing_a_checkpoint(tiny_data, undisturbed, tmp_path, function):
+    """The second checkpoint is half written, or written and not named yet."""
+
+    def prepare(runner):
+        def patch(_):
+            mock.patch.object(saving.os, function, kill_self).start()
+        runner.register_hook(At(7, patch))
+
+    cfg = tiny_config(tiny_data, tmp_path)
+    assert run(cfg, prepare=prepare) == -signal.SIGKILL
+    assert list(tmp_path.glob('.iter_10.pth.*.partial'))
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'iter_5.pth')
+    assert run(cfg, resume='auto') == 0
+    assert not list(tmp_path.glob('.*.partial'))
+    assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
+
+
+def test_damaged_checkpoints_are_passed_over(tiny_data, undisturbed, tmp_path):
+    cfg = tiny_config(tiny_data, tmp_path, default_hooks=dict(
+        logger=dict(type='LoggerHook'),
+        checkpoint=dict(type='SafeCheckpointHook', interval=4, by_epoch=False)))
+    assert run(cfg, prepare=at(17, kill_self)) == -signal.SIGKILL
+    data = bytearray((tmp_path / 'iter_16.pth').read_bytes())
+    data[len(data) // 2] ^= 1  # one bit of a tensor
+    (tmp_path / 'iter_16.pth').write_bytes(data)
+    (tmp_path / 'iter_12.pth').write_bytes((tmp_path / 'iter_12.pth').read_bytes()[:3000])
+    torch.save(dict(state_dict={}), tmp_path / 'weights_alone.pth')
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'iter_16.pth')
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'iter_8.pth')
+    assert run(cfg, resume='auto') == 0
+    assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
+
+
+def test_only_damaged_checkpoints_are_refused(tmp_path):
+    assert find_latest_checkpoint(tmp_path) is None
+    (tmp_path / 'iter_5.pth').write_bytes(b'half a checkpoint')
+    with pytest.raises(ValueError, match=r'none of the checkpoints in .* iter_5.pth'):
+        find_latest_checkpoint(tmp_path)
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'file'
+    write_atomically(path, b'old')
+    with mock.patch.object(saving.os, 'fsync', side_effect=OSError(28, 'No space left on device')):
+        with pytest.raises(OSError, match='No space left'):
+            write_atomically(path, b'new')
+    assert path.read_bytes() == b'old' and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGUSR1'])
+def test_signal_saves_and_ends_cleanly(tiny_data, undisturbed, tmp_path, name):
+    cfg = tiny_config(tiny_data, tmp_path)
+    number = getattr(signal, name)
+    assert run(cfg, prepare=at(7, lambda _: os.kill(os.getpid(), number))) == 0
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'interrupted.pth')
+    assert torch.load(tmp_path / 'interrupted.pth', weights_only=True)['meta']['iter'] == 8
+    assert not (tmp_path / 'iter_20.pth').exists()
+    assert run(cfg, resume='auto') == 0
+    assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
+
+
+def test_epochs_resume_anywhere(tiny_data, tmp_path_factory):
+    """3 steps an epoch, a schedule by epochs, interrupted within one and at the end of one."""
+    make = dict(
+        train_cfg=dict(type='ResumableTrainLoop', max_epochs=4, val_interval=2),
+        param_scheduler=dict(type='StepLR', by_epoch=True, step_size=2, gamma=0.5),
+        default_hooks=dict(logger=dict(type='LoggerHook'), checkpoint=dict(
+            type='SafeCheckpointHook', interval=1, by_epoch=True, max_keep_ckpts=2,
+            save_best='PSNR', rule='greater')),
+        log_processor=dict(by_epoch=True), **validation(tiny_data))
+    straight, work_dir = tmp_path_factory.mktemp('straight'), tmp_path_factory.mktemp('stopped')
+    train(tiny_config(tiny_data, straight, **make))
+    assert [path.name for path in sorted(straight.glob('*.pth'))][-2:] == \
+        ['epoch_3.pth', 'epoch_4.pth']
+    for step, resume in ((4, None), (5, 'auto'), (8, 'auto'), (99, 'auto')):
+        train(tiny_config(tiny_data, work_dir, **make), resume=resume,
+              prepare=at(step, lambda _: os.kill(os.getpid(), signal.SIGTERM)))
+    assert differences(straight / 'epoch_4.pth', work_dir / 'epoch_4.pth') == {}
+    rates = [torch.load(folder / 'epoch_4.pth', weights_only=True)['optimizer']['param_groups']
+             for folder in (straight, work_dir)]
+    assert [group['lr'] for group in rates[0]] == [group['lr'] for group in rates[1]]
+
+
+def test_another_seed_does_not_slip_in(tiny_data, undisturbed, tmp_path):
+    """The checkpoint's seed counts, whatever the config says now."""
+    cfg = tiny_config(tiny_data, tmp_path)
+    assert run(cfg, prepare=at(13, kill_self)) == -signal.SIGKILL
+    assert run(tiny_config(tiny_data, tmp_path, randomness=dict(seed=99)), resume='auto') == 0
+    assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
