@@ -16,6 +16,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--work-dir', help='where logs and results go '
                         '(default: work_dirs/<config name>)')
     parser.add_argument('--amp', action='store_true', help='restore in mixed precision')
+    parser.add_argument('--protocol', help='cdvd-tsp, all-frames or dvd-30 (default: as the '
+                        'config says)')
+    parser.add_argument('--save-frames', metavar='DIR', help='write the restored frames there, '
+                        '<video>/<frame>.png')
+    parser.add_argument('--resume', action='store_true', help='go on with an interrupted test: '
+                        'leave out the frames scored already')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config, such as '
                         'test_dataloader.dataset.data_root=DIR')
@@ -34,7 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     from cdvd_mm.apis import runner
     try:
         cfg = runner.load_config(args.config, args.cfg_options, args.work_dir)
-        metrics = runner.test(cfg, args.checkpoint, args.launcher, args.amp)
+        metrics = runner.test(cfg, args.checkpoint, args.launcher, args.amp, args.protocol,
+                              args.save_frames, args.resume)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from cdvd_mm.compat.distributed import init_cpu_process_group
 from cdvd_mm.engine.runner import RestorationRunner
+from cdvd_mm.evaluation.configure import configure_test, leave_out_scored_frames
 
 
 def load_config(path: str, options: dict | None = None, work_dir: str | None = None) -> Config:
@@ -83,14 +84,24 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
     return runner
 
 
-def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False) -> dict:
+def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False,
+         protocol: str | None = None, save_frames: str | None = None,
+         resume: bool = False) -> dict:
     """Test a checkpoint with what a config describes.
+
+    The scores of every frame and video, and what they were made with, go to
+    ``<work_dir>/results_<protocol>``.
 
     Args:
         cfg (Config): The config, see :func:`load_config`.
         checkpoint (str): Path of the checkpoint.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
         amp (bool): Restore in mixed precision.
+        protocol (str, optional): Name of a protocol of
+            :mod:`cdvd_mm.evaluation`. Default: None, the config's.
+        save_frames (str, optional): Folder for the restored frames.
+        resume (bool): Leave out the frames that an interrupted test of the
+            same checkpoint has scored already.
 
     Returns:
         dict: Metrics by name, the same on every process.
@@ -104,7 +115,10 @@ def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False
     cfg.resume = False
     if amp:
         cfg.test_cfg.fp16 = True
+    configure_test(cfg, protocol, save_frames, resume, checkpoint, amp)
     runner = _build_runner(cfg, launcher)
+    # the loader is built by runner.test(); from here on the processes can talk to each other
+    leave_out_scored_frames(runner._test_dataloader, runner._test_evaluator)
     kept = _KeepMetrics()
     runner.register_hook(kept, priority='LOWEST')
     runner.test()

@@ -15,7 +15,8 @@ _METRIC_TYPES = ('VideoDeblurMetric', 'cdvd_mm.VideoDeblurMetric')
 
 
 def configure_test(cfg, protocol: str | None = None, save_frames: str | None = None,
-                   resume: bool = False, checkpoint: str | None = None) -> None:
+                   resume: bool = False, checkpoint: str | None = None,
+                   amp: bool = False) -> None:
     """Set up dataset and metric of a test.
 
     Args:
@@ -26,6 +27,7 @@ def configure_test(cfg, protocol: str | None = None, save_frames: str | None = N
         save_frames: Folder for the restored frames.
         resume: Go on with the scores of an interrupted test.
         checkpoint: The weights, to be named in the report.
+        amp: Whether the test runs in mixed precision, likewise.
 
     Raises:
         ValueError: Unknown protocol, or a config that is not tested with
@@ -44,7 +46,7 @@ def configure_test(cfg, protocol: str | None = None, save_frames: str | None = N
             loader.dataset.update(get_protocol(protocol).dataset_args())
     info = dict(config=os.path.basename(cfg.filename) if cfg.filename else None,
                 checkpoint=checkpoint,
-                checkpoint_sha256=file_sha256(checkpoint) if checkpoint else None)
+                checkpoint_sha256=file_sha256(checkpoint) if checkpoint else None, amp=amp)
     for metric in metrics:
         if protocol is not None:
             metric.protocol = protocol

@@ -20,6 +20,7 @@ from .protocols import Protocol
 from .scores import METRIC_NAMES
 
 JSON_NAME, FRAMES_NAME, VIDEOS_NAME = 'results.json', 'frames.csv', 'videos.csv'
+_IDENTITY = ('checkpoint_sha256', 'amp')  # besides the protocol: what scores depend on
 PART_PATTERN = 'frames.rank{}.part.jsonl'
 
 
@@ -117,8 +118,7 @@ class Results:
     @property
     def signature(self) -> dict:
         """What must agree for scores to belong to the same test."""
-        return dict(protocol=self.protocol.name,
-                    checkpoint_sha256=self.info.get('checkpoint_sha256'))
+        return dict(protocol=self.protocol.name, **{k: self.info.get(k) for k in _IDENTITY})
 
     def append(self, row: dict) -> None:
         """Keep the scores of a frame.
@@ -150,7 +150,7 @@ class Results:
                 try:
                     report = json.load(file)
                     found = dict(protocol=report['protocol']['name'],
-                                 checkpoint_sha256=report['info'].get('checkpoint_sha256'))
+                                 **{k: report['info'].get(k) for k in _IDENTITY})
                     old = report['frames']
                 except (ValueError, KeyError, TypeError) as error:
                     raise ValueError(f'{path} is damaged ({error!r}); remove it') from error

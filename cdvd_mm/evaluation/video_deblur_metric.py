@@ -50,6 +50,7 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
     """
 
     metric = 'PSNR'
+    default_prefix = ''  # the names as they are
 
     def __init__(self,
                  protocol: str | Protocol = 'cdvd-tsp',
