@@ -18,10 +18,12 @@ body { margin: 0 auto; padding: 1rem; max-width: 72rem; color: var(--ink); backg
 h1 { font-size: 1.6rem; margin: .5rem 0; } h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
 p, li { max-width: 48rem; } .faint { color: var(--faint); font-size: .875rem; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .875rem; overflow-wrap: break-word; }
+td { min-width: 4.5rem; } th[scope=row] { min-width: 8rem; }
 th, td { padding: .45rem .6rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; font-variant-numeric: tabular-nums; }
-thead th { background: var(--soft); overflow-wrap: normal; }
+thead th { background: var(--soft); }
 tr.failed td { background: #fdf0ee; } tr.best th::after { content: " \\2605"; color: #b8860b; }
 img, svg { display: block; width: 100%; height: auto; }
 figure { margin: 0; } figcaption { font-size: .8rem; color: var(--faint); padding-top: .2rem; }
@@ -52,7 +54,7 @@ select { font: inherit; max-width: 100%; min-width: 0; padding: .15rem; }
   table, tbody, tr, th, td { display: block; width: 100%; }
   tr { border: 1px solid var(--line); margin-bottom: .75rem; }
   tbody th { background: var(--soft); }
-  td { display: grid; grid-template-columns: 9rem 1fr; gap: .5rem; }
+  td { display: grid; grid-template-columns: minmax(0, 9rem) minmax(0, 1fr); gap: .5rem; }
   td::before { content: attr(data-label); color: var(--faint); }
 }
 """
@@ -135,7 +137,8 @@ def _table(comparison: Comparison) -> str:
     means = {outcome.label: outcome.mean('PSNR') for outcome in comparison.outcomes
              if not outcome.error and outcome.mean('PSNR') is not None}
     best = max(means, key=means.get) if means else None
-    lines = ['<table><thead><tr>', *(f'<th scope="col">{html.escape(name)}</th>' for name in names),
+    lines = ['<div class="scroll"><table><thead><tr>',
+             *(f'<th scope="col">{html.escape(name)}</th>' for name in names),
              '</tr></thead><tbody>']
     for row in rows:
         kind = ' class="best"' if row['method'] == best else ''
@@ -148,7 +151,7 @@ def _table(comparison: Comparison) -> str:
             lines += [f'<td data-label="{html.escape(name)}"><span>{html.escape(row[name])}</span>'
                       '</td>' for name in names[1:]]
         lines.append('</tr>')
-    return '\n'.join([*lines, '</tbody></table>'])
+    return '\n'.join([*lines, '</tbody></table></div>'])
 
 
 def _slider(example: Example) -> str:
@@ -214,10 +217,12 @@ def _legend(comparison: Comparison) -> str:
 def _plots(comparison: Comparison) -> list[str]:
     plots = []
     for name, _ in comparison.videos:
-        lines = {outcome.label: [(row['frame_index'], row['PSNR']) for row in outcome.rows
-                                 if row['video'] == name and math.isfinite(row.get('PSNR', math.inf))]
-                 for outcome in comparison.outcomes if not outcome.error}
-        lines = {label: points for label, points in lines.items() if points}
+        lines = {}
+        for outcome in comparison.outcomes:
+            points = [(row['frame_index'], row['PSNR']) for row in outcome.rows
+                      if row['video'] == name and math.isfinite(row.get('PSNR', math.inf))]
+            if points and not outcome.error:
+                lines[outcome.label] = points
         if lines:
             plots.append(f'<figure><figcaption>{html.escape(name)}</figcaption>'
                          f'{_plot(name, lines, _colours(comparison))}</figure>')

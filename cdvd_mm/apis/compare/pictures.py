@@ -147,7 +147,8 @@ def find_crops(comparison: Comparison, count: int = 4, size: int = 96) -> list[E
     return examples
 
 
-def explain_cascade(comparison: Comparison, outcome: Outcome, device: str = 'auto') -> Example | None:
+def explain_cascade(comparison: Comparison, outcome: Outcome,
+                    device: str = 'auto') -> Example | None:
     """Show flow and sharpness prior of CDVDNet on the first example's frame.
 
     Args:

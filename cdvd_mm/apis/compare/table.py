@@ -35,8 +35,10 @@ def _row(comparison: Comparison, outcome: Outcome) -> dict[str, str]:
     info = outcome.info
     if outcome.label == BLURRED and not info:
         return {**cells, **dict.fromkeys(COLUMNS[5:], '-')}
-    cells['parameters (M)'] = _beside(f'{info["parameters"] / 1e6:.3f}',
-                                      published.get('parameters'), 1e6, '.2f')
+    cells['parameters (M)'] = f'{info["parameters"] / 1e6:.3f}'
+    if published.get('parameters') is not None:
+        form = ', full form' if published['form'] else ''
+        cells['parameters (M)'] += f' (published{form}: {published["parameters"] / 1e6:.2f})'
     cells['MACs per frame (G)'] = _macs(info, published)
     cells['ms per frame'] = (f'{info["ms_per_frame"]:.1f} '
                              f'({info["ms_min"]:.1f} to {info["ms_max"]:.1f})')
@@ -44,14 +46,12 @@ def _row(comparison: Comparison, outcome: Outcome) -> dict[str, str]:
     return cells
 
 
-def _beside(own: str, published: float | None, unit: float, spec: str) -> str:
-    return own if published is None else f'{own} (published: {published / unit:{spec}})'
-
-
 def _macs(info: dict, published: dict) -> str:
     own = f'{info["macs"] / 1e9:.1f}'
     if published.get('macs') is None:
         return own
+    if published['form']:
+        return f'{own} (published, full form: {published["macs"] / 1e9:.1f})'
     number = f'{published["macs"] / 1e9:.1f}'
     counted = info.get('macs_plain_as_published', info['macs_as_published'])
     return f'{own} (published: {number}; ours by its way of counting: {counted / 1e9:.1f})'
@@ -62,9 +62,9 @@ def _scores(comparison: Comparison, published: dict) -> str:
                if comparison.dataset in (None, result['dataset'])]
     if not results:
         return '-'
-    form = f' [{published["form"]}]' if published.get('form') else ''
-    return '; '.join(f'{result["dataset"]}: {result["PSNR"]:.2f} / {result["SSIM"]:.4f}'
-                     for result in results) + form
+    form = 'full form, ' if published.get('form') else ''
+    return form + '; '.join(f'{result["dataset"]}: {result["PSNR"]:.2f} / {result["SSIM"]:.4f}'
+                            for result in results)
 
 
 def sources(comparison: Comparison) -> list[str]:
