@@ -6,6 +6,8 @@ from .network_hooks import ActivationCheckpointingHook, CompileHook, FreezeHook
 from .non_finite_hook import NonFiniteHook
 from .progress_bar_hook import ProgressBarHook
 from .safe_checkpoint_hook import SafeCheckpointHook
+from .time_budget_hook import TimeBudgetHook
 
 __all__ = ['ActivationCheckpointingHook', 'CheckpointCheckHook', 'CompileHook', 'FreezeHook',
-           'InterruptHook', 'NonFiniteHook', 'ProgressBarHook', 'SafeCheckpointHook']
+           'InterruptHook', 'NonFiniteHook', 'ProgressBarHook', 'SafeCheckpointHook',
+           'TimeBudgetHook']
