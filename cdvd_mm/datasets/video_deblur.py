@@ -16,7 +16,7 @@ from .frame_io import FrameError, probe_frame
 from .frame_store import is_store, open_store, unfinished_store
 from .layouts import Problem, Video, find_layout, pair_frames, sub_folders, video_folders
 from .progress import track
-from .windows import scored_frames, split_runs, window_indices
+from .windows import equal_runs, scored_frames, split_runs, window_indices
 
 _READERS = 8  # threads that read the frames' headers; they wait for the disk
 
@@ -57,7 +57,8 @@ class VideoDeblurDataset(BasicFramesDataset):
             ``mode='video'``). ``None``: as many as the window does not fit around.
         sample_frames: Only so many centres a video, spread evenly over it.
         run_length: In ``mode='video'``, cut videos into runs of so many frames; ``None`` for
-            whole videos.
+            whole videos. In training all runs are that long: the last one starts earlier instead
+            of being shorter.
         overlap: Frames that a run reads in addition on either side.
         videos: Names of the videos to use; ``None`` for all of the split.
         skip_keys: Frames (``'<video>/<frame>'``) that need not be restored any more.
@@ -136,12 +137,14 @@ class VideoDeblurDataset(BasicFramesDataset):
     def load_data_list(self) -> list[dict]:
         """Look at all frames and list the samples."""
         found = self.find_videos()
+        needs, least = 'num_frames', self.num_frames
+        if self.mode == 'video' and not self.test_mode and self.run_length:
+            needs, least = 'run_length', self.run_length
         short = [f'{name}: {len(video)} frames' for name, video in found
-                 if self._usable_length(video) < self.num_frames]
+                 if self._usable_length(video) < least]
         if short:
-            raise ValueError(
-                f'{len(short)} video(s) have fewer than num_frames={self.num_frames} frames: '
-                f'{"; ".join(short)}. Remove them, or lower num_frames')
+            raise ValueError(f'{len(short)} video(s) have fewer than {needs}={least} frames: '
+                             f'{"; ".join(short)}. Remove them, or lower {needs}')
         self._check_crop(found)
         make = self._windows if self.mode == 'window' else self._runs
         samples = [sample for name, video in found for sample in make(name, video)]
@@ -176,7 +179,9 @@ class VideoDeblurDataset(BasicFramesDataset):
         skip_ends = self.skip_ends or 0
         wanted = [i for i in scored_frames(length, skip_ends, self.sample_frames)
                   if f'{name}/{video.stems[i]}' not in self.skip_keys]
-        for start, stop, read_start, read_stop in split_runs(length, self.run_length, self.overlap):
+        runs = split_runs(length, self.run_length, self.overlap) if self.test_mode else \
+            equal_runs(length, self.run_length or length)
+        for start, stop, read_start, read_stop in runs:
             scored = [i for i in wanted if start <= i < stop]
             if not scored:
                 continue

@@ -90,3 +90,19 @@ def split_runs(length: int, run_length: int | None,
         stop = min(start + run_length, length)
         runs.append((start, stop, max(0, start - overlap), min(length, stop + overlap)))
     return runs
+
+
+def equal_runs(length: int, run_length: int) -> list[tuple[int, int, int, int]]:
+    """Cut a video into runs of one length, for training; the last one may overlap the one before.
+
+    Args:
+        length: Number of frames of the video, at least ``run_length``.
+        run_length: Frames of a run.
+
+    Returns:
+        As :func:`split_runs`.
+    """
+    starts = [*range(0, length - run_length + 1, run_length)]
+    if starts[-1] + run_length < length:
+        starts.append(length - run_length)
+    return [(start, start + run_length, start, start + run_length) for start in starts]

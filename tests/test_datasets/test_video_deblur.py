@@ -106,6 +106,16 @@ def test_whole_videos_and_runs(make_dataset):
     assert infos[1]['frame_keys'][0] == 'a/000003'
 
 
+def test_training_runs_are_equally_long(make_dataset):
+    root = make_dataset(train={'a': 9, 'b': 8})
+    runs = GoProDataset(root, mode='video', run_length=4)
+    assert [runs.get_data_info(i)['frame_indices'] for i in range(len(runs))] == [
+        [0, 1, 2, 3], [4, 5, 6, 7], [5, 6, 7, 8], [0, 1, 2, 3], [4, 5, 6, 7]]
+    assert len(GoProDataset(root, mode='video')) == 2
+    with pytest.raises(ValueError, match=r'fewer than run_length=9 frames: b: 8 frames'):
+        GoProDataset(root, mode='video', run_length=9)
+
+
 def test_several_roots(make_dataset, tmp_path):
     one = make_dataset(root=tmp_path / 'one', train={'a': 5, 'b': 6})
     two = make_dataset('repacked', root=tmp_path / 'two', train={'a': 5})
