@@ -13,16 +13,25 @@ import cdvd_mm  # noqa: F401  (before mmcv.ops and mmagic, which it makes import
 # Two cores are the machine this suite is meant for; small tensors are slower with more threads.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+
+def _has_gpu() -> bool:
+    try:
+        import torch
+    except ImportError:  # tests of the tools that must work without PyTorch
+        return False
+    return torch.cuda.is_available()
+
+
+if not _has_gpu():
+    # Triton reads this once, when it is first imported: its kernels then run, slowly, on the CPU.
+    os.environ.setdefault('TRITON_INTERPRET', '1')
+
 REPO_ROOT = Path(__file__).resolve().parents[1]
 SHARED = REPO_ROOT.parent / 'shared'
 
 
 def _devices() -> list[str]:
-    try:
-        import torch
-    except ImportError:  # tests of the tools that must work without PyTorch
-        return ['cpu']
-    return ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
+    return ['cpu', 'cuda'] if _has_gpu() else ['cpu']
 
 
 @pytest.fixture(params=_devices())

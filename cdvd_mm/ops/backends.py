@@ -1,0 +1,88 @@
+"""Which implementation of an op runs: chosen per call, can be forced, says why not."""
+
+import importlib
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+BACKENDS = ('auto', 'torch', 'triton')
+
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_failure: str | None = None
+
+
+def why_not_triton(*tensors: Tensor) -> str | None:
+    """Tell why Triton kernels cannot take these tensors.
+
+    Args:
+        *tensors (Tensor): The op's inputs.
+
+    Returns:
+        str | None: The reason; None where they can.
+    """
+    if importlib.util.find_spec('triton') is None:
+        return 'Triton is not installed'
+    interpreted = os.environ.get('TRITON_INTERPRET') == '1'
+    for tensor in tensors:
+        if tensor.device.type != 'cuda' and not interpreted:
+            return (f'the tensors are on {tensor.device.type} and Triton runs on GPUs (with '
+                    'TRITON_INTERPRET=1, slowly, anywhere)')
+        if tensor.dtype not in _DTYPES:
+            return f'{tensor.dtype} is not one of {", ".join(str(d) for d in _DTYPES)}'
+        if tensor.numel() >= 2**31:
+            return f'{tensor.numel()} elements do not fit 32-bit indices'
+    return None
+
+
+def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: object) -> object:
+    """Run an op on the backend asked for.
+
+    Args:
+        backend (str): 'torch'; 'triton'; 'auto': Triton for tensors on a GPU
+            where it works, else torch.
+        name (str): The op; its kernel is imported at the first use only.
+        reference (Callable): Plain torch, same arguments.
+        tensors (tuple[Tensor, ...]): First arguments.
+        *args: Further arguments.
+
+    Returns:
+        object: What the op gives.
+
+    Raises:
+        ValueError: An unknown backend, or 'triton' is asked for and cannot
+            take these tensors; the message says why.
+    """
+    global _failure
+    if backend not in BACKENDS:
+        raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
+    if backend == 'torch' or backend == 'auto' and (
+            _failure or tensors[0].device.type != 'cuda' or why_not_triton(*tensors)):
+        return reference(*tensors, *args)
+    if backend == 'triton':
+        reason = why_not_triton(*tensors)
+        if reason:
+            raise ValueError(f'the Triton backend cannot take this {name}: {reason}; use '
+                             "backend='torch' or 'auto'")
+        return _launch(name, tensors, args)
+    try:
+        return _launch(name, tensors, args)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:  # no compiler, an unsupported GPU: told once, work goes on
+        _failure = f'{type(error).__name__}: {error}'
+        warnings.warn(f'Triton kernels do not work here, going on in plain torch: {_failure}',
+                      RuntimeWarning, stacklevel=3)
+        return reference(*tensors, *args)
+
+
+def _launch(name: str, tensors: tuple, args: tuple) -> object:
+    module = 'flow_warp' if name == 'warp_with_mask' else name
+    kernel = getattr(importlib.import_module(f'cdvd_mm.ops.triton.{module}'), name)
+    if not tensors[0].is_cuda:
+        return kernel(*tensors, *args)
+    with torch.cuda.device(tensors[0].device):
+        return kernel(*tensors, *args)

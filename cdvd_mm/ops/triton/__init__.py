@@ -1,0 +1,1 @@
+"""Triton kernels; imported by :mod:`cdvd_mm.ops.backends` when first used, never before."""
