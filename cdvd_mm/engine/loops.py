@@ -303,8 +303,8 @@ class ResumableTrainLoop(BaseLoop):
                 batch = next(batches)
                 self._loader_restarts = 0
                 return batches, batch
-            except RuntimeError as error:
-                if 'DataLoader worker' not in str(error):
+            except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+                if not _worker_died(error, batches):
                     raise
                 reason = ' '.join(str(error).split())
             self._loader_restarts += 1
@@ -319,6 +319,14 @@ class ResumableTrainLoop(BaseLoop):
             del batches
             time.sleep(0.1)
             batches = self._start_loader()
+
+
+def _worker_died(error: Exception, batches) -> bool:
+    """Whether an error of a data loader comes from a dead worker and not from the data."""
+    if isinstance(error, RuntimeError):
+        return 'DataLoader worker' in str(error)
+    # what the worker had shared is gone with it
+    return any(not worker.is_alive() for worker in getattr(batches, '_workers', ()))
 
 
 def sample_keys(batch: list) -> list[str]:
