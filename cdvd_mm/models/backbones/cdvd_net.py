@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from cdvd_mm.ops import warp_with_mask
+from cdvd_mm.ops import triple_input, warp_with_mask
 from cdvd_mm.registry import MODELS
 
 Features = dict[str, Tensor] | None
@@ -274,8 +274,18 @@ class CDVDNet(BaseModule):
         Returns:
             Tensor: the restored middle frames (n, 3, h, w), not clamped.
         """
+        if self._is_fused(frames[1]):
+            flow = self._flows(frames, features)
+            n = frames[1].shape[0]
+            inputs = triple_input(*frames, flow[:n], flow[n:], self.prior.patch_size)
+            return self._reconstruct(inputs, frames[1])
         aligned = self.align(frames, features)
         return self.restore(aligned, self.sharpness(aligned))
+
+    def _is_fused(self, frames: Tensor) -> bool:
+        """Whether warping, prior and concatenation are one op: on GPUs, the released form."""
+        return (frames.is_cuda and self.flow_estimator is not None
+                and getattr(self.prior, 'form', None) == 'released')
 
     def align(self, frames: Sequence[Tensor],
               features: Sequence[Features] | None = None) -> AlignedTriples:
@@ -295,18 +305,20 @@ class CDVDNet(BaseModule):
         if self.flow_estimator is None:
             return AlignedTriples(torch.stack((before, middle, after), dim=1),
                                   middle.new_ones(n, 2, 1, height, width), None)
-        if features is None:
-            features = [self.encode(frame) for frame in frames]
-        features_before, features_middle, features_after = features
-        # both neighbours in one batch: (2 n, ...), the previous ones first
-        flow = self.flow_estimator.decode(
-            _cat(features_middle, features_middle), _cat(features_before, features_after),
-            size=(height, width))
+        flow = self._flows(frames, features)
         warped, masks = warp_with_mask(torch.cat((before, after)), flow)
         return AlignedTriples(
             torch.stack((warped[:n], middle, warped[n:]), dim=1),
             torch.stack((masks[:n], masks[n:]), dim=1),
             torch.stack((flow[:n], flow[n:]), dim=1))
+
+    def _flows(self, frames: Sequence[Tensor], features: Sequence[Features] | None) -> Tensor:
+        """From the middle frames to both neighbours: (2 n, 2, h, w), the previous ones first."""
+        if features is None:
+            features = [self.encode(frame) for frame in frames]
+        before, middle, after = features
+        return self.flow_estimator.decode(_cat(middle, middle), _cat(before, after),
+                                          size=tuple(frames[1].shape[-2:]))
 
     def sharpness(self, aligned: AlignedTriples) -> Tensor | None:
         """Compute the prior of the middle frames: S (n, 1, h, w) in [0, 1], or None."""
@@ -317,8 +329,11 @@ class CDVDNet(BaseModule):
         inputs = aligned.frames.flatten(1, 2)  # (n, 9, h, w)
         if sharpness is not None:
             inputs = torch.cat((inputs, sharpness.to(inputs.dtype)), dim=1)  # (n, 10, h, w)
+        return self._reconstruct(inputs, aligned.frames[:, 1])
+
+    def _reconstruct(self, inputs: Tensor, middle: Tensor) -> Tensor:
         restored = self.reconstruction(inputs)
-        return restored + aligned.frames[:, 1] if self.predict_residual else restored
+        return restored + middle if self.predict_residual else restored
 
     def _restore_clip(self, frames: Tensor) -> Tensor:
         """One stage: (n, t, c, h, w) -> (n, t - 2, c, h, w)."""
