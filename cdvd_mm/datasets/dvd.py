@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..registry import DATASETS
+from .official import DVD_TEST
 from .video_deblur import VideoDeblurDataset
 
 
@@ -18,8 +19,7 @@ class DVDDataset(VideoDeblurDataset):
 
     METAINFO = dict(dataset_type='dvd', task_name='video_deblurring')
     LAYOUTS = ('dvd', 'repacked')
-    OFFICIAL_TEST_VIDEOS = ('720p_240fps_2', 'IMG_0003', 'IMG_0021', 'IMG_0030', 'IMG_0031',
-                            'IMG_0032', 'IMG_0033', 'IMG_0037', 'IMG_0039', 'IMG_0049')
+    OFFICIAL_TEST_VIDEOS = DVD_TEST
     #: (videos, frames) of either split as published.
     OFFICIAL_COUNTS = dict(train=(61, 5708), test=(10, 1000))
     #: Frames of the test videos that do not have 100.

@@ -36,8 +36,12 @@ class FrameError(ValueError):
         remedy: What to do about it.
     """
 
-    def __init__(self, path: str, problem: str, remedy: str) -> None:
-        super().__init__(f'{path}: {problem}; {remedy}')
+    def __init__(self, path: str, problem: str = '', remedy: str = '') -> None:
+        if problem:
+            message = f'{path}: {problem}; {remedy}'
+        else:  # a loader hands on an error of its worker as one text that ends with the message
+            message = path.strip().splitlines()[-1].removeprefix(f'{__name__}.FrameError: ')
+        super().__init__(message)
         self.path = str(path)
         self.problem = problem
         self.remedy = remedy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..registry import DATASETS
+from .official import GOPRO_TEST
 from .video_deblur import VideoDeblurDataset
 
 
@@ -18,9 +19,7 @@ class GoProDataset(VideoDeblurDataset):
 
     METAINFO = dict(dataset_type='gopro', task_name='video_deblurring')
     LAYOUTS = ('gopro', 'repacked')
-    OFFICIAL_TEST_VIDEOS = ('GOPR0384_11_00', 'GOPR0384_11_05', 'GOPR0385_11_01', 'GOPR0396_11_00',
-                            'GOPR0410_11_00', 'GOPR0854_11_00', 'GOPR0862_11_00', 'GOPR0868_11_00',
-                            'GOPR0869_11_00', 'GOPR0871_11_00', 'GOPR0881_11_01')
+    OFFICIAL_TEST_VIDEOS = GOPRO_TEST
     #: (videos, frames) of either split as published.
     OFFICIAL_COUNTS = dict(train=(22, 2103), test=(11, 1111))
     #: Frames of the test videos that do not have 100.

@@ -15,6 +15,7 @@ from ..registry import DATASETS
 from .frame_io import FrameError, probe_frame
 from .frame_store import is_store, open_store, unfinished_store
 from .layouts import Problem, Video, find_layout, pair_frames, sub_folders, video_folders
+from .official import official_test_videos
 from .progress import track
 from .windows import equal_runs, scored_frames, split_runs, window_indices
 
@@ -75,6 +76,7 @@ class VideoDeblurDataset(BasicFramesDataset):
     METAINFO = dict(dataset_type='video_deblur_dataset', task_name='video_deblurring')
 
     #: Names of the official test videos; where the layout has no split folders they make the split.
+    #: Without any, they are told by the layout and the names found.
     OFFICIAL_TEST_VIDEOS: tuple[str, ...] = ()
     #: Layouts of :func:`find_layout` that this dataset comes in.
     LAYOUTS: tuple[str, ...] = ('gopro', 'dvd', 'repacked')
@@ -248,15 +250,16 @@ class VideoDeblurDataset(BasicFramesDataset):
 
     def _root_videos(self, root: str) -> tuple[list[Video], list[Problem], list[str]]:
         if is_store(root):
-            return self._select(open_store(root).videos(self.split), root), [], []
+            return self._select(open_store(root).videos(self.split), root, 'store'), [], []
         unfinished = unfinished_store(root)
         if unfinished:
             raise FileNotFoundError(unfinished)
         layout = find_layout(root, self.split)
         if layout is None or layout not in self.LAYOUTS:
             raise FileNotFoundError(self._no_layout(root, layout))
-        folders, problems = video_folders(root, self.split, layout, self.OFFICIAL_TEST_VIDEOS)
-        folders = self._select(folders, root)
+        official = self.OFFICIAL_TEST_VIDEOS or official_test_videos(layout)
+        folders, problems = video_folders(root, self.split, layout, official)
+        folders = self._select(folders, root, layout)
         videos, extra = [], []
         for folder in folders:
             video, wrong, more = pair_frames(folder)
@@ -267,10 +270,10 @@ class VideoDeblurDataset(BasicFramesDataset):
         problems += check_frames(videos)
         return videos, problems, extra
 
-    def _select(self, videos: list, root: str) -> list:
+    def _select(self, videos: list, root: str, layout: str) -> list:
         """Keep the wanted videos; say where the split is not the official one."""
         names = {video.name for video in videos}
-        official = set(self.OFFICIAL_TEST_VIDEOS)
+        official = set(self.OFFICIAL_TEST_VIDEOS or official_test_videos(layout, names))
         if self.split == 'train' and names & official:
             raise ValueError(f'official test videos among the training videos of {root}: '
                              f'{", ".join(sorted(names & official))}. Move them to test/, a model '

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 from video_data import frame, save
 
 from cdvd_mm.datasets import DVDDataset, GoProDataset, VideoDeblurDataset
@@ -123,6 +124,19 @@ def test_several_roots(make_dataset, tmp_path):
     dataset = VideoDeblurDataset([one, two, dvd])
     keys = [dataset.get_data_info(i)['key'] for i in range(len(dataset))]
     assert keys == ['one:a/000003', 'one:b/000003', 'one:b/000004', 'two:a/00003', 'dvd:c/00003']
+
+
+def test_official_test_videos_never_get_into_mixed_training(make_dataset, tmp_path):
+    dvd = make_dataset('dvd', root=tmp_path / 'dvd', train={'c': 5, 'IMG_0003': 5})
+    gopro = make_dataset(root=tmp_path / 'gopro', train={'d': 5}, test={'GOPR0384_11_00': 5})
+    train, test = (VideoDeblurDataset([dvd, gopro], split=s, test_mode=s == 'test')
+                   for s in ('train', 'test'))
+    assert [train.get_data_info(i)['video'] for i in range(len(train))] == ['c', 'd']
+    assert [test.get_data_info(i)['video'] for i in range(len(test))] == [
+        'IMG_0003', 'GOPR0384_11_00']
+    leaking = make_dataset('repacked', root=tmp_path / 'own', train={'GOPR0384_11_00': 5})
+    with pytest.raises(ValueError, match='official test videos among the training videos'):
+        VideoDeblurDataset([dvd, leaking])
 
 
 def test_portrait_and_mixed_sizes(make_dataset):
@@ -344,6 +358,10 @@ def test_frame_that_breaks_after_start_up_is_named(make_dataset):
     path.write_bytes(content)
     with pytest.raises(ValueError, match='000003.png: corrupt PNG'):
         dataset[0]
+    loader = DataLoader(dataset, num_workers=1, collate_fn=list)
+    with pytest.raises(ValueError) as error:  # out of a worker: one line all the same
+        next(iter(loader))
+    assert str(error.value).startswith(str(path)) and len(str(error.value).splitlines()) == 1
     shutil.rmtree(root / 'train/a/sharp')
     path.unlink()
     with pytest.raises(ValueError, match='000003.png: missing'):
