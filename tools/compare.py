@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument('--launcher', default='none', choices=['none', 'pytorch', 'slurm', 'mpi'])
     args = parser.parse_args()
     from cdvd_mm.apis.compare.report import compare
+    from cdvd_mm.apis.runner import is_main_process
     try:
         comparison = compare(
             args.models, args.data, args.protocol, args.out, device=args.device,
@@ -31,6 +32,8 @@ def main() -> int:
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    if not is_main_process():
+        return 0
     failed = [f'{o.label} failed: {o.error}' for o in comparison.outcomes if o.error]
     print('\n'.join(failed), file=sys.stderr, end='\n' if failed else '')
     print(f'{args.out}/report.html')

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from mmengine.dist import is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frame_io import write_atomically, write_frame
@@ -42,6 +42,7 @@ def compare(models: Sequence[str], data_root: str, protocol: str, out_dir: str,
     comparison = run_comparison(models, data_root, protocol, out_dir, device, **options)
     if is_main_process():
         write_report(comparison, out_dir, device)
+    barrier()  # a process that is through must not end the others
     return comparison
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -16,7 +16,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import (
     all_gather_object,
-    barrier,
     get_dist_info,
     init_dist,
     is_distributed,
@@ -181,34 +180,26 @@ class _ModelRun:
 
     def run(self, advance) -> None:
         """Do it; a failure is kept in the outcome."""
-        rank, world_size = get_dist_info()
+        self.outcome.error = self._attempt(self._prepare) or \
+            self._attempt(lambda: self._work(advance))
+        if not self.outcome.error and is_main_process():
+            self.outcome.rows = sorted(self._earlier_rows().values(),
+                                       key=lambda row: (row['video'], row['frame_index']))
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _attempt(self, step: Callable[[], None]) -> str | None:
+        """Do a step on every process; return why it failed on any, after all are through."""
         error = None
         try:
-            self._prepare()
-            done = self._earlier_rows()
-            barrier()
-            advance(len(done))
-            model = None if self.outcome.entry is None else self._build()
-            if model is not None:
-                for name, video in self.comparison.videos:
-                    model.check_length(name, len(video))
-                if is_main_process():
-                    self._measure(model)
-            self._restore(model, self.comparison.videos[rank::world_size], done, advance)
+            step()
         except Exception as problem:  # whatever it is, the other models go on
             expected = isinstance(problem, (ValueError, FileNotFoundError))
             error = str(problem) if expected else f'{type(problem).__name__}: {problem}'
             print_log(f'{self.outcome.label} failed: '
                       f'{error if expected else traceback.format_exc()}',
                       logger='current', level=logging.ERROR)
-        errors = [text for text in all_gather_object(error) if text]
-        if errors:
-            self.outcome.error = errors[0]
-        elif is_main_process():
-            self.outcome.rows = sorted(self._earlier_rows().values(),
-                                       key=lambda row: (row['video'], row['frame_index']))
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        return next((text for text in all_gather_object(error) if text), None)
 
     def _prepare(self) -> None:
         if is_main_process():
@@ -216,7 +207,18 @@ class _ModelRun:
                 shutil.rmtree(self.folder, ignore_errors=True)
             os.makedirs(self.folder, exist_ok=True)
         self.signature = self._sign()
-        barrier()
+
+    def _work(self, advance) -> None:
+        rank, world_size = get_dist_info()
+        done = self._earlier_rows()
+        advance(len(done))
+        model = None if self.outcome.entry is None else self._build()
+        if model is not None:
+            for name, video in self.comparison.videos:
+                model.check_length(name, len(video))
+            if is_main_process():
+                self._measure(model)
+        self._restore(model, self.comparison.videos[rank::world_size], done, advance)
 
     def _sign(self) -> str:
         """What must agree for earlier results to count."""
