@@ -6,6 +6,7 @@ logged scalars and NumPy numbers. Exactly these types are allow-listed; the
 safe mode is never switched off, and older PyTorch is put into it too.
 """
 
+import codecs
 import contextlib
 import os.path as osp
 import pickle
@@ -20,7 +21,7 @@ from torch import serialization
 
 def _numpy_reconstructors() -> dict[str, object]:
     """Functions that rebuild arrays and scalars, under all their pickled names."""
-    core = getattr(np, '_core', None) or np.core
+    core = np._core if digit_version(np.__version__) >= digit_version('2.0') else np.core
     functions = {'_reconstruct': core.multiarray._reconstruct, 'scalar': core.multiarray.scalar}
     return {
         f'{package}.multiarray.{name}': function
@@ -76,16 +77,35 @@ def install(checkpoint_module: ModuleType) -> None:
         prefixes='', loader=load_from_local, force=True)
 
 
+def _restricted_unpickler() -> type[pickle.Unpickler]:
+    """The unpickler for PyTorch 2.1 to 2.3, whose own takes no allow-list."""
+    from torch import _weights_only_unpickler
+    allowed = {**_weights_only_unpickler._get_allowed_globals(), **allowed_types(),
+               '_codecs.encode': codecs.encode}  # bytes, as old pickles spell them
+
+    class RestrictedUnpickler(pickle.Unpickler):
+        """Python's unpickler, with nothing but the allowed names to be found."""
+
+        def find_class(self, module: str, name: str):
+            """Return what ``module.name`` stands for, if it is allowed."""
+            full_name = f'{module.replace("__builtin__", "builtins")}.{name}'
+            if full_name not in allowed:
+                raise pickle.UnpicklingError(f'{full_name} is not on the allow-list')
+            return allowed[full_name]
+
+    return RestrictedUnpickler
+
+
 @contextlib.contextmanager
 def _allow_list_of_old_pytorch() -> Iterator[None]:
-    """The allow-list for PyTorch 2.1 to 2.3, which have no way to state one."""
-    from torch import _weights_only_unpickler as unpickler
-    known = unpickler._get_allowed_globals
-    unpickler._get_allowed_globals = lambda: {**known(), **allowed_types()}
+    """The allow-list for a PyTorch that has no way to state one."""
+    from torch import _weights_only_unpickler
+    known = _weights_only_unpickler.Unpickler
+    _weights_only_unpickler.Unpickler = _restricted_unpickler()
     try:
         yield
     finally:
-        unpickler._get_allowed_globals = known
+        _weights_only_unpickler.Unpickler = known
 
 
 def _reason(error: Exception) -> str:
