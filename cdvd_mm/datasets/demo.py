@@ -21,6 +21,8 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
+from .progress import track
+
 # Train and test scenes come from different photographs (motorcycle_right would show the
 # scene of motorcycle_left again).
 TRAIN_PHOTOGRAPHS = ('astronaut.png', 'chelsea.png', 'rocket.jpg', 'camera.png', 'coins.png',
@@ -54,7 +56,7 @@ class DemoSettings:
     test_scenes: int = 4
     test_frames: int = 10
     test_size: tuple[int, int] = (128, 192)
-    shake: float = 3.0
+    shake: float = 2.0
 
     def __post_init__(self):
         for name in ('train_scenes', 'test_scenes'):
@@ -280,8 +282,6 @@ def _read_manifest(root: Path) -> dict | None:
 
 
 def _write(root: Path, settings: DemoSettings) -> None:
-    from rich.progress import track
-
     splits = {
         'train': (TRAIN_PHOTOGRAPHS, settings.train_scenes, settings.train_frames,
                   settings.train_size),
@@ -294,7 +294,7 @@ def _write(root: Path, settings: DemoSettings) -> None:
         for index in range(scenes):
             name = names[index % len(names)]
             jobs.append((split, index, name, photographs, frames, size))
-    for split, index, name, photographs, frames, size in track(jobs, 'Making the demo data'):
+    for split, index, name, photographs, frames, size in track(jobs, 'making the demo data'):
         rng = np.random.default_rng([settings.seed, split == 'test', index])
         other = str(rng.choice([entry for entry in photographs if entry != name]))
         scene = DemoScene(photographs[name], photographs[other], size, settings.shake, rng,

@@ -82,11 +82,13 @@ class ReconstructionNet(BaseModule):
         mid_channels (int): at full size; doubled at half, again at quarter size.
         num_blocks (int): residual blocks of each of the six parts.
         out_channels (int): of the output.
+        zero_output (bool): ``init_weights`` sets the last convolution to zero.
     """
 
     def __init__(self, in_channels: int, mid_channels: int = 32, num_blocks: int = 3,
-                 out_channels: int = 3) -> None:
+                 out_channels: int = 3, zero_output: bool = False) -> None:
         super().__init__()
+        self.zero_output = zero_output
         full, half, quarter = mid_channels, 2 * mid_channels, 4 * mid_channels
 
         def conv(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
@@ -109,6 +111,14 @@ class ReconstructionNet(BaseModule):
         self.decoder1 = nn.Sequential(*blocks(half), upsample(half, full))
         self.out_block = nn.Sequential(*blocks(full),
                                        nn.Conv2d(full, out_channels, 5, padding=2))
+
+    def init_weights(self) -> None:
+        """Initialise as ``init_cfg`` says, and the last convolution as ``zero_output`` says."""
+        first_time = not self.is_init
+        super().init_weights()
+        if self.zero_output and first_time:
+            nn.init.zeros_(self.out_block[-1].weight)
+            nn.init.zeros_(self.out_block[-1].bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, in_channels, h, w) -> (n, out_channels, h, w); h, w multiples of 4."""
@@ -144,7 +154,8 @@ class CDVDNet(BaseModule):
         prior (dict, optional): config of the sharpness prior. None: no S, 9
             input channels (ablation).
         predict_residual (bool): the restoration network's output is added to
-            the middle frame. The paper predicts the frame itself.
+            the middle frame, and starts at zero (``init_weights``). The paper
+            predicts the frame itself.
         init_cfg (dict, optional): initialisation, see mmengine's BaseModule.
 
     Raises:
@@ -174,7 +185,8 @@ class CDVDNet(BaseModule):
         self.reconstruction = ReconstructionNet(
             in_channels=9 if prior is None else 10,
             mid_channels=mid_channels,
-            num_blocks=num_blocks)
+            num_blocks=num_blocks,
+            zero_output=predict_residual)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Restore the centre frame of a window.
