@@ -1,10 +1,11 @@
 """Which implementation of an op runs: chosen per call, can be forced, says why not."""
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ BACKENDS = ('auto', 'torch', 'triton')
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _failure: str | None = None
+_preferred = 'auto'
 
 
 def why_not_triton(*tensors: Tensor) -> str | None:
@@ -38,6 +40,19 @@ def why_not_triton(*tensors: Tensor) -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def preferring(backend: str) -> Iterator[None]:
+    """Let calls that leave the choice open ('auto') take this backend for a while."""
+    global _preferred
+    if backend not in BACKENDS:
+        raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
+    before, _preferred = _preferred, backend
+    try:
+        yield
+    finally:
+        _preferred = before
+
+
 def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: object) -> object:
     """Run an op on the backend asked for.
 
@@ -59,6 +74,8 @@ def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: obj
     global _failure
     if backend not in BACKENDS:
         raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
+    if backend == 'auto':
+        backend = _preferred
     if backend == 'torch' or backend == 'auto' and (
             _failure or tensors[0].device.type != 'cuda' or why_not_triton(*tensors)):
         return reference(*tensors, *args)
