@@ -48,6 +48,8 @@ def main(argv: list[str] | None = None) -> int:
     if runner.is_main_process():
         for name, value in metrics.items():
             print(f'{name}: {value}')
+        if not metrics:
+            print('no metric is claimed: there is no ground truth')
     return 0
 
 
