@@ -1,0 +1,136 @@
+"""Imports run one way: every folder may import only what the table below allows it."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = 'cdvd_mm'
+
+NETWORK_PARTS = {'torch', 'numpy', 'mmengine', 'mmcv', 'cdvd_mm.ops', 'cdvd_mm.registry'}
+DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
+        'cdvd_mm.datasets'}
+# What a folder may import beside the standard library and its own modules, by prefix. The most
+# specific entry counts; third-party packages that are optional are imported inside functions.
+ALLOWED = {
+    'cdvd_mm.ops': {'torch', 'triton'},
+    'cdvd_mm.models.priors': NETWORK_PARTS,
+    'cdvd_mm.models.losses': NETWORK_PARTS,
+    'cdvd_mm.models.flow_estimators': NETWORK_PARTS | {'mmflow'},
+    'cdvd_mm.models.backbones': NETWORK_PARTS,
+    'cdvd_mm.models.restorers': NETWORK_PARTS | {'mmagic.models', 'mmagic.structures',
+                                                 'cdvd_mm.models'},
+    'cdvd_mm.datasets': DATA | {'lmdb', 'rich', 'skimage'},
+    'cdvd_mm.evaluation': DATA | {'mmagic.evaluation', 'lpips', 'matplotlib'},
+    'cdvd_mm.engine': NETWORK_PARTS | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'},
+    'cdvd_mm.registry': {'mmengine', 'mmagic.registry'},
+    'cdvd_mm.check_env': {'rich', 'torch'},
+    'cdvd_mm.version': set(),
+}
+# Nothing knows of compat but what has to start it, and what starts processes.
+COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.apis.runner', 'cdvd_mm.apis.compare.run'}
+# What tools may import: they parse arguments, call the package once and show the result. OpenCV's
+# number of threads is theirs to set.
+TOOLS = {'cdvd_mm', 'mmengine', 'rich', 'cv2'}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+def imports(source: str, module: str, is_package: bool) -> set[str]:
+    """Full names of all that a module imports, at its top or inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ''
+            if node.level:
+                parts = module.split('.')
+                keep = len(parts) - node.level + is_package
+                base = '.'.join(parts[:keep] + ([node.module] if node.module else []))
+            # 'from package import name' may import a module of that name.
+            found |= {f'{base}.{alias.name}' for alias in node.names}
+    return found
+
+
+def within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + '.')
+
+
+def violations(source: str, module: str, is_package: bool = False) -> list[str]:
+    """What a module imports against the directions."""
+    folder = max((name for name in ALLOWED if within(module, name)), key=len, default=None)
+    bad = []
+    for name in sorted(imports(source, module, is_package)):
+        if name.split('.')[0] in sys.stdlib_module_names:
+            continue
+        if within(name, f'{PACKAGE}.compat') and not within(module, f'{PACKAGE}.compat') \
+                and module not in COMPAT_USERS:
+            bad.append(f'{module} imports {name}: nothing outside compat knows of it')
+        elif folder is not None and not any(
+                within(name, prefix) for prefix in ALLOWED[folder] | {folder}):
+            bad.append(f'{module} imports {name}: {folder} may import '
+                       f'{", ".join(sorted(ALLOWED[folder])) or "nothing"}')
+        elif within(name, f'{PACKAGE}.apis') and module.startswith(PACKAGE) \
+                and not within(module, f'{PACKAGE}.apis'):
+            bad.append(f'{module} imports {name}: only tools, tests and apis import apis')
+    return bad
+
+
+def python_files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob('*.py'))
+
+
+@pytest.mark.parametrize('path', python_files(PACKAGE), ids=module_name)
+def test_directions(path):
+    found = violations(path.read_text(encoding='utf-8'), module_name(path),
+                       path.name == '__init__.py')
+    assert not found, '\n'.join(found)
+
+
+@pytest.mark.parametrize('path', python_files('tools'), ids=lambda path: path.stem)
+def test_tools_only_call_the_package(path):
+    names = imports(path.read_text(encoding='utf-8'), module_name(path), False)
+    roots = {name.split('.')[0] for name in names} - sys.stdlib_module_names
+    assert roots <= TOOLS
+    assert not any(within(name, f'{PACKAGE}.models') for name in names)
+
+
+def test_mmflow_is_reached_in_one_file():
+    """Its registry is filled by one file; compat only prepares its import."""
+    files = [path for path in python_files(PACKAGE) if 'compat' not in path.parts and any(
+        within(name, 'mmflow') for name in imports(
+            path.read_text(encoding='utf-8'), module_name(path), path.name == '__init__.py'))]
+    assert len(files) <= 1, files
+
+
+@pytest.mark.parametrize('module, source', [
+    ('cdvd_mm.ops.flow_warp', 'import mmcv'),
+    ('cdvd_mm.ops.flow_warp', 'from cdvd_mm.registry import MODELS'),
+    ('cdvd_mm.models.priors.prior', 'from mmagic.models import BaseEditModel'),
+    ('cdvd_mm.models.backbones.net', 'from ..restorers import CascadedRestorer'),
+    ('cdvd_mm.datasets.gopro', 'from cdvd_mm.models import CDVDNet'),
+    ('cdvd_mm.datasets.gopro', 'def f():\n    from ..models import CDVDNet'),
+    ('cdvd_mm.datasets.gopro', 'from .. import models'),
+    ('cdvd_mm.evaluation.metric', 'import cdvd_mm.apis.model'),
+    ('cdvd_mm.models.backbones.net', 'import cdvd_mm.compat'),
+    ('cdvd_mm.check_env', 'import mmengine'),
+])
+def test_violations_are_found(module, source):
+    assert violations(source, module)
+
+
+@pytest.mark.parametrize('module, source', [
+    ('cdvd_mm.ops.flow_warp', 'import math\nimport torch.nn.functional as F\nfrom . import other'),
+    ('cdvd_mm.models.backbones.net', 'from ...ops import flow_warp\nfrom ...registry import MODELS'),
+    ('cdvd_mm.models.restorers.restorer', 'from mmagic.models import BaseEditModel'),
+    ('cdvd_mm.datasets.gopro', 'from ..registry import DATASETS\nfrom .layouts import Video'),
+    ('cdvd_mm.apis.model', 'from cdvd_mm.models import CDVDNet\nfrom cdvd_mm.datasets import demo'),
+])
+def test_allowed_imports_pass(module, source):
+    assert not violations(source, module)
