@@ -7,11 +7,18 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', interval=1, by_epoch=True, max_keep_ckpts=3, save_best='PSNR',
+        type='SafeCheckpointHook', interval=1, by_epoch=True, max_keep_ckpts=3, save_best='PSNR',
         rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='BasicVisualizationHook', interval=dict(val=200, test=100)))
-custom_hooks = [dict(type='CheckpointCheckHook'), dict(type='ProgressBarHook')]
+custom_hooks = [
+    dict(type='CheckpointCheckHook'),
+    dict(type='ProgressBarHook'),
+    dict(type='TrainingMonitorHook'),
+    dict(type='StageMonitorHook', interval=1, num_pictures=2),
+    dict(type='InterruptHook'),  # SIGUSR1 and SIGTERM save and end the training
+    dict(type='NonFiniteHook', max_in_a_row=20),
+]
 
 visualizer = dict(
     type='RestorationVisualizer',

@@ -39,6 +39,7 @@ def options(data: Path, **more) -> list[str]:
         'val_dataloader.persistent_workers': False,
         'train_cfg.max_epochs': 1,
         'train_cfg.val_interval': 1,
+        'train_cfg.total_batch_size': None,  # one sample for each process and step
         'default_hooks.visualization.interval.val': 3,
         **more,
     }

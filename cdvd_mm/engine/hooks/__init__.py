@@ -2,6 +2,7 @@
 
 from .checkpoint_check_hook import CheckpointCheckHook
 from .interrupt_hook import InterruptHook
+from .monitor_hooks import StageMonitorHook, TrainingMonitorHook
 from .network_hooks import ActivationCheckpointingHook, CompileHook, FreezeHook
 from .non_finite_hook import NonFiniteHook
 from .progress_bar_hook import ProgressBarHook
@@ -10,4 +11,4 @@ from .time_budget_hook import TimeBudgetHook
 
 __all__ = ['ActivationCheckpointingHook', 'CheckpointCheckHook', 'CompileHook', 'FreezeHook',
            'InterruptHook', 'NonFiniteHook', 'ProgressBarHook', 'SafeCheckpointHook',
-           'TimeBudgetHook']
+           'StageMonitorHook', 'TimeBudgetHook', 'TrainingMonitorHook']

@@ -72,8 +72,9 @@ class InterruptHook(Hook):
         if not stop:
             return
         self.save(runner, self.file_name)
+        self.received, received = None, self.received
         runner.train_loop.stop_training = True
-        name = signal.Signals(self.received).name if self.received else 'another process'
+        name = signal.Signals(received).name if received else 'another process'
         runner.logger.warning(
             f'stopped by {name} after step {runner.iter + 1}; --resume auto goes on from there')
         job = os.environ.get('SLURM_JOB_ID')
