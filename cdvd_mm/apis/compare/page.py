@@ -120,9 +120,12 @@ def make_page(comparison: Comparison, title: str, device: str, examples: list[Ex
                   '<p>The places with the largest spread over the methods; PSNR is that of the '
                   'whole frame.</p>', *map(_crops, crops)]
     for label, example in cascades:
+        flow = ('hue is the direction of the flow' if any('flow' in name for name
+                                                          in example.pictures)
+                else 'this form of the network estimates no flow')
         parts.append(f'<h2>Flow and sharpness prior of {text(label)}</h2>'
-                     f'<p class="faint">First stage, frame {text(example.key)}; hue is the '
-                     'direction of the flow.</p>' + _figures(example, 'wide', lossless=False))
+                     f'<p class="faint">First stage, frame {text(example.key)}; {flow}.</p>'
+                     + _figures(example, 'wide', lossless=False))
     body = '\n'.join(parts)
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
