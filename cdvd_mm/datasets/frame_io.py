@@ -243,11 +243,16 @@ def write_frame(path: str, image: np.ndarray) -> None:
                                  [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise OSError(f'{path}: the frame could not be encoded')
-    write_atomically(path, content.tobytes())
+    write_atomically(path, content.tobytes(), sync=False)
 
 
-def write_atomically(path: str, content: bytes | str) -> None:
+def write_atomically(path: str, content: bytes | str, sync: bool = True) -> None:
     """Write a file under another name, then rename it; an error leaves an older file alone.
+
+    Args:
+        path: The file.
+        content: What to write, text as UTF-8.
+        sync: Wait until it is on the disk, so that a power cut cannot empty it either.
 
     Raises:
         OSError: As raised by the file system, naming ``path`` (a full disk, say).
@@ -259,8 +264,9 @@ def write_atomically(path: str, content: bytes | str) -> None:
     try:
         with open(part, 'wb') as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
         try:
