@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mmagic.datasets import BasicFramesDataset
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
@@ -23,7 +22,7 @@ _READERS = 8  # threads that read the frames' headers; they wait for the disk
 
 
 @DATASETS.register_module()
-class VideoDeblurDataset(BasicFramesDataset):
+class VideoDeblurDataset(BaseDataset):
     """Windows, or whole videos, of blurred frames with their sharp frames.
 
     The layout is found by looking (:mod:`cdvd_mm.datasets.layouts`): GOPRO's and DVD's as
@@ -119,9 +118,8 @@ class VideoDeblurDataset(BasicFramesDataset):
         self.skip_ends, self.sample_frames = skip_ends, sample_frames
         self.run_length, self.overlap = run_length, overlap
         self.only_videos, self.skip_keys = videos, frozenset(skip_keys)
-        # BasicFramesDataset lists frames from an annotation file; here they are found by looking
-        BaseDataset.__init__(self, data_root='', data_prefix={}, pipeline=list(pipeline),
-                             test_mode=test_mode, **kwargs)
+        super().__init__(data_root='', data_prefix={}, pipeline=list(pipeline),
+                         test_mode=test_mode, **kwargs)
 
     # ---------------------------------------------------------------- samples
 

@@ -64,6 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('error: interrupted; run the same command again, it goes on', file=sys.stderr)
+        return 1
     print_report(report)
     if report.problems:
         store = ', the store was not written' if args.store else ''

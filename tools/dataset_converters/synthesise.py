@@ -58,6 +58,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('error: interrupted; run the same command again, it goes on', file=sys.stderr)
+        return 1
     for report in reports:
         print(f'{report["split"]}/{report["name"]}: {report["pairs"]} pairs, blurred frames '
               f'{report["blur_psnr"]:.2f} dB')
