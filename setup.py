@@ -29,6 +29,7 @@ INSTALL_REQUIRES = [
     'click',
     'einops',
     'imageio',
+    'packaging',
     'requests',
     'scipy',
     'tensorboard',

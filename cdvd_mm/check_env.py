@@ -125,6 +125,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement('click', 'click', ('click',), purpose='needed by MMagic'),
     Requirement('einops', 'einops', ('einops',), purpose='needed by MMagic'),
     Requirement('imageio', 'imageio', ('imageio',), purpose='needed by MMagic'),
+    Requirement('packaging', 'packaging', ('packaging',), purpose='needed by mmcv'),
     Requirement('requests', 'requests', ('requests',), purpose='needed by MMagic'),
     Requirement('rich', 'rich', ('rich',), purpose='progress bar, tables'),
     Requirement('SciPy', 'scipy', ('scipy',), purpose='needed by MMagic'),

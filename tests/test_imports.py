@@ -127,7 +127,7 @@ def test_violations_are_found(module, source):
 
 @pytest.mark.parametrize('module, source', [
     ('cdvd_mm.ops.flow_warp', 'import math\nimport torch.nn.functional as F\nfrom . import other'),
-    ('cdvd_mm.models.backbones.net', 'from ...ops import flow_warp\nfrom ...registry import MODELS'),
+    ('cdvd_mm.models.backbones.net', 'from ...ops import warp\nfrom ...registry import MODELS'),
     ('cdvd_mm.models.restorers.restorer', 'from mmagic.models import BaseEditModel'),
     ('cdvd_mm.datasets.gopro', 'from ..registry import DATASETS\nfrom .layouts import Video'),
     ('cdvd_mm.apis.model', 'from cdvd_mm.models import CDVDNet\nfrom cdvd_mm.datasets import demo'),

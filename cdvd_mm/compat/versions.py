@@ -2,8 +2,6 @@
 
 from importlib import metadata
 
-from packaging.specifiers import SpecifierSet
-
 PARENTS = {
     'mmagic': ('mmagic', '==1.2.0'),
     'mmflow': ('mmflow', '==1.0.0rc0'),
@@ -33,6 +31,9 @@ def check_parents() -> None:
     """
     for distributions, wanted in PARENTS.values():
         found = installed_version(distributions)
-        if found and not SpecifierSet(wanted).contains(found[1], prereleases=True):
+        if found is None:
+            continue
+        from packaging.specifiers import SpecifierSet  # which comes with mmcv
+        if not SpecifierSet(wanted).contains(found[1], prereleases=True):
             raise ImportError(f'cdvd_mm needs {found[0]}{wanted}, but {found[1]} is installed; '
                               'tools/install.sh installs versions that work together')
