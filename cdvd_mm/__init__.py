@@ -1,15 +1,12 @@
 """cdvd_mm: cascaded video deblurring with a temporal sharpness prior, for MMagic."""
 
-import sys
-
 from . import compat
 from .version import __version__
 
 __all__ = ['__version__']
 
 compat.install()
-if f'{__name__}.check_env' not in sys.orig_argv:  # which says what is wrong, and goes on
-    compat.check_parents()
+compat.check_parents()
 
 
 def __getattr__(name: str):

@@ -56,7 +56,8 @@ def allowed_types() -> dict[str, object]:
     scalars = (np.float64, np.float32, np.float16, np.int64, np.int32, np.uint8, np.uint32,
                np.uint64, np.bool_)
     dtypes = {type(np.dtype(scalar)) for scalar in scalars}
-    plain = [HistoryBuffer, np.ndarray, np.dtype, *scalars, *dtypes, _get_statistic]
+    plain = [HistoryBuffer, np.ndarray, np.dtype, *scalars, *dtypes, _get_statistic,
+             codecs.encode]  # which is how pickles spell bytes
     named = {f'{item.__module__}.{item.__qualname__}': item for item in plain}
     return {**named, **_numpy_reconstructors()}
 
@@ -80,8 +81,7 @@ def install(checkpoint_module: ModuleType) -> None:
 def _restricted_unpickler() -> type[pickle.Unpickler]:
     """The unpickler for PyTorch 2.1 to 2.3, whose own takes no allow-list."""
     from torch import _weights_only_unpickler
-    allowed = {**_weights_only_unpickler._get_allowed_globals(), **allowed_types(),
-               '_codecs.encode': codecs.encode}  # bytes, as old pickles spell them
+    allowed = {**_weights_only_unpickler._get_allowed_globals(), **allowed_types()}
 
     class RestrictedUnpickler(pickle.Unpickler):
         """Python's unpickler, with nothing but the allowed names to be found."""

@@ -1,5 +1,6 @@
 """The versions of the parents that this package is written for."""
 
+import warnings
 from importlib import metadata
 
 PARENTS = {
@@ -24,16 +25,13 @@ def installed_version(distributions) -> tuple[str, str] | None:
 
 
 def check_parents() -> None:
-    """Refuse versions that are known not to work; a missing parent fails on use.
-
-    Raises:
-        ImportError: A parent is installed in another version.
-    """
+    """Warn of versions that are known not to work; a missing parent fails on use."""
     for distributions, wanted in PARENTS.values():
         found = installed_version(distributions)
         if found is None:
             continue
         from packaging.specifiers import SpecifierSet  # which comes with mmcv
         if not SpecifierSet(wanted).contains(found[1], prereleases=True):
-            raise ImportError(f'cdvd_mm needs {found[0]}{wanted}, but {found[1]} is installed; '
-                              'tools/install.sh installs versions that work together')
+            warnings.warn(f'cdvd_mm needs {found[0]}{wanted}, but {found[1]} is installed and may '
+                          'not work; tools/install.sh installs versions that work together, '
+                          'python -m cdvd_mm.check_env shows all of them', stacklevel=3)
