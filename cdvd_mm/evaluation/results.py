@@ -11,6 +11,7 @@ import math
 import os
 import platform
 import sys
+from collections.abc import Iterator
 
 from mmengine.dist import get_rank
 
@@ -143,20 +144,34 @@ class Results:
         Raises:
             ValueError: The folder holds scores of another protocol or checkpoint.
         """
-        rows = []
+        rows, own, others = [], False, []
+        for path, signature, found in self._sources():
+            if signature == self.signature:
+                own = True
+                rows += [_from_json(row) for row in found]
+            else:
+                others.append(f'{path} ({signature})')
+        if others and not own:
+            raise ValueError(f'no scores of this test ({self.signature}) to go on with, but of '
+                             f'another: {", ".join(others)}; choose another folder, or leave out '
+                             '--resume')
+        return rows
+
+    def _sources(self) -> Iterator[tuple[str, dict, list[dict]]]:
+        """Every finished or interrupted run in the folder: path, signature, rows."""
         path = os.path.join(self.folder, JSON_NAME)
         if os.path.isfile(path):
             with open(path, encoding='utf-8') as file:
                 try:
                     report = json.load(file)
-                    found = dict(protocol=report['protocol']['name'],
-                                 **{k: report['info'].get(k) for k in _IDENTITY})
-                    old = report['frames']
+                    signature = dict(protocol=report['protocol']['name'],
+                                     **{k: report['info'].get(k) for k in _IDENTITY})
+                    rows = list(report['frames'])
                 except (ValueError, KeyError, TypeError) as error:
                     raise ValueError(f'{path} is damaged ({error!r}); remove it') from error
-            self._check(found, path)
-            rows += [_from_json(row) for row in old]
+            yield path, signature, rows
         for path in self._parts():
+            signature, rows = None, []
             with open(path, 'rb') as file:
                 for line in file:
                     try:
@@ -164,10 +179,13 @@ class Results:
                     except ValueError:  # cut off when the process was killed
                         continue
                     if 'signature' in row:
-                        self._check(row['signature'], path)
+                        if rows:
+                            yield path, signature, rows
+                        signature, rows = row['signature'], []
                     elif 'key' in row:
-                        rows.append(_from_json(row))
-        return rows
+                        rows.append(row)
+            if signature is not None:
+                yield path, signature, rows
 
     def forget(self) -> None:
         """Remove the lines of an earlier, interrupted run (finished reports stay until the end)."""
@@ -215,11 +233,6 @@ class Results:
 
     def _parts(self) -> list[str]:
         return sorted(glob.glob(os.path.join(glob.escape(self.folder), PART_PATTERN.format('*'))))
-
-    def _check(self, found: dict, path: str) -> None:
-        if found != self.signature:
-            raise ValueError(f'{path} holds scores of another test ({found}), not of this one '
-                             f'({self.signature}); choose another folder, or leave out --resume')
 
 
 def _line(row: dict) -> bytes:

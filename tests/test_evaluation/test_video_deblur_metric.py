@@ -150,8 +150,21 @@ def test_resume_after_a_kill(tmp_path):
     for protocol, checkpoint in (('all-frames', '00'), ('cdvd-tsp', '11')):
         other = VideoDeblurMetric(protocol, out_dir=str(tmp_path), resume=True,
                                   run_info=dict(checkpoint_sha256=checkpoint))
-        with pytest.raises(ValueError, match='holds scores of another test'):
+        with pytest.raises(ValueError, match='no scores of this test'):
             other.evaluate()
+
+
+def test_report_of_another_test_does_not_hide_an_interrupted_one(tmp_path):
+    finished = VideoDeblurMetric(out_dir=str(tmp_path), run_info=dict(checkpoint_sha256='00'))
+    finished.process(None, all_samples()[:4])
+    finished.evaluate()
+    info = dict(checkpoint_sha256='11')
+    killed = VideoDeblurMetric(out_dir=str(tmp_path), run_info=info)
+    killed.process(None, all_samples()[2:4])
+    while killed._pending:
+        killed._collect()
+    assert [r['key'] for r in Results(str(tmp_path), killed.protocol, info).load()] == [
+        'a/0002', 'a/0003']
 
 
 def test_full_disk_while_writing_results(tmp_path, monkeypatch):
