@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='PackInputs', meta_keys={{_base_.meta_keys}}),
 ]
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(data_root='data/demo', pipeline=train_pipeline))
