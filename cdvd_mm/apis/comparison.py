@@ -69,8 +69,9 @@ def plot_comparison(config: str, checkpoint: str, out_dir: str, num_examples: in
                     device: str = 'auto', options: dict | None = None) -> ComparisonResult:
     """Restore the test frames of a config, score them beside the blurred ones, draw examples.
 
-    Writes ``<out_dir>/restored/<video>/<frame>.png`` and ``<out_dir>/comparison.png``: blurred,
-    restored and sharp frame and the sharpness prior S that the last stage saw.
+    Writes ``<out_dir>/restored/<video>/<frame>.png`` and ``<out_dir>/comparison.png``: of the most
+    blurred frames the quarter where the blur does most, blurred, restored and sharp, and the
+    sharpness prior S that the last stage saw there.
 
     Args:
         config (str): Path of the config of a windowed CDVDNet with a test set that has sharp
@@ -128,8 +129,11 @@ def plot_comparison(config: str, checkpoint: str, out_dir: str, num_examples: in
 def draw_comparison(frames: list[ComparedFrame], title: str, path: str) -> None:
     """Draw frames in rows: blurred, restored, sharp, S with a colour bar.
 
+    Shown is the part of half the height and width where the blurred frame differs most from the
+    sharp one; the numbers are those of the whole frames.
+
     Args:
-        frames (list[ComparedFrame]): The rows.
+        frames (list[ComparedFrame]): The rows, frames of one size.
         title (str): Written above.
         path (str): File to write; its folder must exist.
 
@@ -147,18 +151,21 @@ def draw_comparison(frames: list[ComparedFrame], title: str, path: str) -> None:
     cell = 2.7  # inches
     row = cell * height / width
     # Room for the title, the names of the columns and a line under every picture, in inches.
-    top, below, bar = 0.75, 0.27, 0.75 if with_prior else 0.05
+    top, below, bar = 0.65, 0.27, 0.75 if with_prior else 0.05
     size = columns * (cell + 0.06) + bar, top + len(frames) * (row + below)
     figure = Figure(figsize=size, dpi=150, facecolor='white')
-    figure.text(0.012, 1 - 0.2 / size[1], title, fontsize=12, weight='bold', va='center')
+    figure.text(0.03 / size[0], 1 - 0.2 / size[1], title, fontsize=12, weight='bold', va='center')
     lowest = min((frame.sharpness.min() for frame in frames if frame.sharpness is not None),
                  default=0.0)
     limits = dict(vmin=np.floor(10 * lowest) / 10, vmax=1.0)
     shown = None
     for number, frame in enumerate(frames):
         bottom = size[1] - top - (number + 1) * row - number * below
-        texts = (f'{frame.psnr_blurred:.2f} dB', f'{frame.psnr_restored:.2f} dB', frame.key, '')
-        pictures = (frame.blurred, frame.restored, frame.sharp, frame.sharpness)
+        texts = (f'{frame.psnr_blurred:.2f} dB', f'{frame.psnr_restored:.2f} dB',
+                 f'detail of {frame.key}', '')
+        part = _most_blurred_part(frame)
+        pictures = [None if picture is None else picture[part] for picture in
+                    (frame.blurred, frame.restored, frame.sharp, frame.sharpness)]
         for column, (picture, text) in enumerate(zip(pictures[:columns], texts)):
             if picture is None:
                 continue
@@ -218,8 +225,19 @@ def _picture(frame: Tensor) -> np.ndarray:
     return to_8bit(frame.permute(1, 2, 0).cpu().numpy())
 
 
+def _most_blurred_part(frame: ComparedFrame) -> tuple[slice, slice]:
+    """The window of half the height and width with the largest squared error."""
+    error = ((frame.blurred.astype(np.float64) - frame.sharp)**2).sum(2)
+    height, width = (max(side // 2, 1) for side in error.shape)
+    total = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = total[height:, width:] - total[:-height, width:] - total[height:, :-width] \
+        + total[:-height, :-width]
+    top, left = np.unravel_index(sums.argmax(), sums.shape)
+    return slice(top, top + height), slice(left, left + width)
+
+
 def _spread(examples: dict[str, list[ComparedFrame]], count: int) -> list[ComparedFrame]:
-    """The first of every video, then the second of every video, and so on: ``count`` in all."""
-    longest = max(map(len, examples.values()))
-    return [frames[rank] for rank in range(longest) for frames in examples.values()
-            if rank < len(frames)][:count]
+    """Each video's most blurred frame, the worst first, then each one's second: ``count``."""
+    ranked = [(rank, frame.psnr_blurred, frame) for frames in examples.values()
+              for rank, frame in enumerate(frames)]
+    return [frame for *_, frame in sorted(ranked, key=lambda entry: entry[:2])][:count]
