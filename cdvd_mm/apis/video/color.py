@@ -10,17 +10,16 @@ import dataclasses
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange
 
-_SWS_FLAGS = int(Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT
-                 | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND)
+# SWS_BICUBIC, SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND
+_SWS_FLAGS = 0x4 | 0x2000 | 0x4000 | 0x40000
 
-# AVColorSpace of the stream -> coefficients of swscale
-_MATRICES = {
-    1: Colorspace.ITU709, 4: Colorspace.FCC, 5: Colorspace.ITU601, 6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M, 9: Colorspace.BT2020, 10: Colorspace.BT2020,
-}
-_RGB, _UNSPECIFIED = 0, 2
+# AVColorSpace of the stream -> coefficients of swscale: 1 BT.709, 4 FCC, 5 BT.601, 7 SMPTE 240M,
+# 9 BT.2020 (as numbers: older PyAV lacks some of the names)
+_BT709, _BT601 = 1, 5
+_MATRICES = {1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}
+_UNSPECIFIED = 2
 _FULL_RANGE = int(ColorRange.JPEG)
 
 
@@ -40,9 +39,9 @@ class ColorTags:
     primaries: int = _UNSPECIFIED
     transfer: int = _UNSPECIFIED
 
-    def coefficients(self, height: int) -> Colorspace:
+    def coefficients(self, height: int) -> int:
         """The matrix of swscale for a picture of this height."""
-        guess = Colorspace.ITU709 if height >= 720 else Colorspace.ITU601
+        guess = _BT709 if height >= 720 else _BT601
         return _MATRICES.get(self.matrix, guess)
 
     def is_full(self, pix_fmt: str) -> bool:
