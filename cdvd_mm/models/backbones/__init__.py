@@ -1,7 +1,8 @@
 """Networks that restore frames, one a file."""
 
 from .cdvd_net import CDVDNet
+from .cdvd_net_variants import BlurredFlowCDVDNet, SingleFrameCDVDNet
 from .edvr_deblur_net import EDVRDeblurNet
 from .stfan_net import STFANNet
 
-__all__ = ['CDVDNet', 'EDVRDeblurNet', 'STFANNet']
+__all__ = ['BlurredFlowCDVDNet', 'CDVDNet', 'EDVRDeblurNet', 'STFANNet', 'SingleFrameCDVDNet']

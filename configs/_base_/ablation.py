@@ -1,0 +1,68 @@
+"""What all rows of the ablation share: a small form and a small, equal budget.
+
+Two stages, RAFT-small's flow (checkpoints/raft_small.pth, written by tools/model_converters/
+convert_raft_small.py; frozen: its learning rate would not move it in this time), a quarter of the
+width. A network this small starts to learn with a residual output, MSE and one stage at first.
+"""
+
+_base_ = ['./models/cdvd.py', './datasets/gopro.py', './iter_runtime.py']
+
+data_root = 'data/ablation'
+max_iters = 2000
+flow_checkpoint = 'checkpoints/raft_small.pth'
+raft_small = dict(
+    type='mmflow.RAFT',
+    num_levels=4,
+    radius=3,
+    cxt_channels=64,
+    h_channels=96,
+    encoder=dict(
+        type='mmflow.RAFTEncoder', in_channels=3, out_channels=128, net_type='Small',
+        norm_cfg=dict(type='IN')),
+    cxt_encoder=dict(
+        type='mmflow.RAFTEncoder', in_channels=3, out_channels=160, net_type='Small',
+        norm_cfg=dict(type='cdvd_mm.models.flow_estimators.mmflow_estimator.NoNorm')),
+    decoder=dict(
+        type='mmflow.RAFTDecoder', net_type='Small', num_levels=4, radius=3, iters=4,
+        corr_op_cfg=dict(type='mmflow.CorrLookup', align_corners=True), gru_type='Conv',
+        feat_channels=128, act_cfg=dict(type='ReLU')))
+
+model = dict(
+    generator=dict(
+        mid_channels=8, num_blocks=1, predict_residual=True,
+        flow_estimator=dict(
+            _delete_=True, type='MMFlowEstimator', estimator=raft_small,
+            init_cfg=dict(type='Pretrained', checkpoint=flow_checkpoint, required=True))),
+    pixel_loss=dict(_delete_=True, type='MSELoss', loss_weight=1.0, reduction='mean'),
+    hard_example_loss=None,
+    stage_milestones=[max_iters // 2])
+
+train_pipeline = [dict(type='LoadVideoFrames', crop_size=64), *_base_.train_pipeline[1:]]
+train_dataloader = dict(
+    batch_size=4, num_workers=1,
+    dataset=dict(data_root=data_root, repeat=1, frames_per_video=None, pipeline=train_pipeline))
+val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
+# frames that every row has enough neighbours for
+test_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, sample_frames=10,
+                                                   skip_ends=3))
+test_evaluator = dict(
+    type='Evaluator', metrics=[dict(type='VideoDeblurMetric', protocol='all-frames')])
+
+train_cfg = dict(
+    type='ResumableTrainLoop', max_iters=max_iters, val_interval=10**9, total_batch_size=4)
+val_cfg = dict(type='MultiValLoop')
+test_cfg = dict(type='MultiTestLoop')
+optim_wrapper = dict(
+    type='GuardedOptimWrapper', constructor='GroupedOptimWrapperConstructor',
+    optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.99)), clip_grad=dict(max_norm=1.0),
+    paramwise_cfg=dict(custom_keys={'flow_estimator': dict(lr_mult=0.01)}))
+param_scheduler = dict(
+    type='CosineAnnealingLR', by_epoch=False, T_max=max_iters, eta_min=2e-5)
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='FreezeHook', names=['flow_estimator'], num_iters=10**9),
+]
+default_hooks = dict(
+    logger=dict(interval=50),
+    checkpoint=dict(interval=200, by_epoch=False, save_best=None, max_keep_ckpts=1),
+    visualization=dict(interval=dict(val=10**9, test=10**9)))
