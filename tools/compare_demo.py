@@ -17,8 +17,8 @@ def main() -> int:
                         help='default: the _demo configs of all four methods')
     parser.add_argument('--data', default='data/demo', metavar='ROOT',
                         help='data in the layout of GOPRO (default: data/demo, made if needed)')
-    parser.add_argument('--seconds', type=float, default=120,
-                        help='training time of each method (default: 120)')
+    parser.add_argument('--seconds', type=float, default=100,
+                        help='training time of each method (default: 100)')
     parser.add_argument('--out', default='work_dirs/compare_demo', metavar='DIR')
     parser.add_argument('--device', default='auto', help='of the comparison')
     args = parser.parse_args()
