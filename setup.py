@@ -39,7 +39,7 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS = {
-    'video': ['av>=12'],
+    'video': ['av>=17'],
     'data': ['lmdb'],
     'figures': ['matplotlib', 'scikit-image>=0.22'],
     'tests': ['hypothesis', 'pytest>=8', 'pytest-timeout', 'ruff'],

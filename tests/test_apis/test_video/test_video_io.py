@@ -104,6 +104,8 @@ def test_ten_bit(tmp_path):
     (1, 1, (69, 3, 0)), (1, 2, (76, 18, 0)), (6, 1, (63, 1, 0)), (9, 1, (65, 0, 0))])
 def test_matrix_and_range(matrix, full, expected):
     """Y, U, V = 26, 90, 160 by the definitions of BT.709, 601 and 2020."""
+    if matrix == 9 and not hasattr(av.video.reformatter.Colorspace, 'BT2020'):
+        pytest.skip(f'PyAV {av.__version__} takes BT.2020 for BT.601 (both ways)')
     from cdvd_mm.apis.video.color import ColorTags, frame_to_rgb, rgb_to_frame
     planes = np.full((48, 32), 26, np.uint8)
     planes[32:40], planes[40:] = 90, 160
