@@ -1,12 +1,14 @@
 """What a model costs: parameters, multiply-adds, time and memory."""
 
-import os
 import statistics
-import threading
 import time
+import weakref
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+from torch.utils.weak import WeakIdKeyDictionary
 
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
 
@@ -50,42 +52,53 @@ def measure_macs(model: ComparedModel, size: int = MACS_SIZE) -> dict:
     return result
 
 
-class _PeakMemory:
-    """Peak of the memory in use: the GPU's, or what the process holds."""
+class _TensorMemory(TorchDispatchMode):
+    """Peak of the memory that tensors hold, where the device does not keep count."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.peak = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._known = WeakIdKeyDictionary()
 
-    def __enter__(self) -> '_PeakMemory':
-        if self.device.type == 'cuda':
-            torch.cuda.reset_peak_memory_stats(self.device)
-        else:
-            self._base = self.peak = _resident_memory()
-            self._over = threading.Event()
-            self._thread = threading.Thread(target=self._watch, daemon=True)
-            self._thread.start()
-        return self
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        for leaf in tree_flatten(output)[0]:
+            if isinstance(leaf, Tensor):
+                self.add(leaf)
+        return output
 
-    def _watch(self) -> None:
-        while not self._over.wait(0.005):
-            self.peak = max(self.peak, _resident_memory())
+    def add(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage not in self._known:
+            self._known[storage] = True
+            self.live += storage.nbytes()
+            self.peak = max(self.peak, self.live)
+            weakref.finalize(storage, self._release, storage.nbytes())
 
-    def __exit__(self, *error) -> None:
-        if self.device.type == 'cuda':
-            self.peak = torch.cuda.max_memory_allocated(self.device)
-        else:
-            self._over.set()
-            self._thread.join()
-            self.peak = max(self.peak, _resident_memory())
+    def _release(self, size: int) -> None:
+        self.live -= size
 
 
-def _resident_memory() -> int:
-    try:
-        with open('/proc/self/statm', encoding='ascii') as file:
-            return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
-    except OSError:  # not a Linux machine
-        return 0
+def measure_memory(model: ComparedModel, clip: Tensor) -> int:
+    """Return the peak memory of one call in bytes, weights and frames included.
+
+    Args:
+        model (ComparedModel): The model.
+        clip (Tensor): (t, 3, h, w) RGB in [0, 1] on the model's device.
+
+    Returns:
+        int: On a GPU what PyTorch allocated. On a CPU what the tensors held;
+        scratch memory within an operator is not seen there.
+    """
+    if model.device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(model.device)
+        model.restore(clip)
+        return torch.cuda.max_memory_allocated(model.device)
+    with _TensorMemory() as memory:
+        for tensor in (clip, *model.restorer.parameters(), *model.restorer.buffers()):
+            memory.add(tensor)
+        model.restore(clip)
+    return memory.peak
 
 
 def measure_speed(model: ComparedModel, frames: Tensor, repeats: int = 5) -> dict:
@@ -100,21 +113,20 @@ def measure_speed(model: ComparedModel, frames: Tensor, repeats: int = 5) -> dic
 
     Returns:
         dict: ``ms_per_frame`` (median), ``ms_min``, ``ms_max``, ``ms_runs``,
-        ``timed_on`` ([frames, height, width]), ``peak_memory`` in bytes (of
-        the GPU: allocated by PyTorch; on a CPU: held by the whole process).
+        ``timed_on`` ([frames, height, width]), ``peak_memory`` in bytes, see
+        :func:`measure_memory`.
     """
     clip = frames[:model.num_frames or CLIP_FRAMES].to(model.device) / 255
     restored = 1 if model.num_frames else len(clip)
     runs = []
-    with _PeakMemory(model.device) as memory:
-        for run in range(repeats + 1):
-            started = _now(model.device)
-            model.restore(clip)
-            if run:  # the first one warms up
-                runs.append((_now(model.device) - started) * 1000 / restored)
+    memory = measure_memory(model, clip)  # warms up as well
+    for _ in range(repeats):
+        started = _now(model.device)
+        model.restore(clip)
+        runs.append((_now(model.device) - started) * 1000 / restored)
     return {'ms_per_frame': statistics.median(runs), 'ms_min': min(runs), 'ms_max': max(runs),
             'ms_runs': runs, 'timed_on': [len(clip), *clip.shape[-2:]],
-            'peak_memory': memory.peak}
+            'peak_memory': memory}
 
 
 def _now(device: torch.device) -> float:

@@ -93,8 +93,8 @@ def explanations(comparison: Comparison) -> list[str]:
             'models that go through whole videos: what a frame more costs. The way in which '
             "CDVD-TSP's published number is counted computes every flow pair on its own, takes "
             'transposed convolutions by their output and adds biases and activations.',
-            'Peak memory: allocated by PyTorch on a GPU; on a CPU, held by the whole process, '
-            'Python and libraries included.']
+            'Peak memory: of the same call, weights and frames included; allocated by PyTorch on a '
+            'GPU, held by tensors on a CPU.']
     if comparison.dataset is None:
         lines.append('These are not the official DVD or GOPRO test videos: the scores here cannot '
                      'be compared with the published ones, which are shown for orientation.')
