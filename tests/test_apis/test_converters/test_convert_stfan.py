@@ -1,4 +1,4 @@
-import subprocess
+import runpy
 import sys
 
 import pytest
@@ -36,12 +36,16 @@ def test_missing_and_left_over_are_named():
         convert_stfan_state_dict(state)
 
 
-def test_tool_refuses_other_files(tmp_path, repo_root):
+def test_tool(tmp_path, repo_root, monkeypatch, capsys):
+    tool = str(repo_root / 'tools' / 'model_converters' / 'convert_stfan.py')
+    torch.save({'state_dict': original_state(STFANNet())}, tmp_path / 'good.pth')
     torch.save({'state_dict': {'a.weight': torch.zeros(1)}}, tmp_path / 'other.pth')
     (tmp_path / 'torn.pth').write_bytes((tmp_path / 'other.pth').read_bytes()[:100])
-    tool = str(repo_root / 'tools' / 'model_converters' / 'convert_stfan.py')
-    for name, message in [('other.pth', 'left over (1): a.weight'), ('torn.pth', 'truncated')]:
-        run = subprocess.run([sys.executable, tool, str(tmp_path / name), str(tmp_path / 'x.pth')],
-                             capture_output=True, text=True)
-        assert run.returncode == 1 and message in run.stderr
-        assert 'Traceback' not in run.stderr
+    for name, code, message in [('good.pth', 0, ''), ('other.pth', 1, 'left over (1): a.weight'),
+                                ('torn.pth', 1, 'truncated')]:
+        target = tmp_path / f'new_{name}'
+        monkeypatch.setattr(sys, 'argv', [tool, str(tmp_path / name), str(target)])
+        with pytest.raises(SystemExit) as exit_info:
+            runpy.run_path(tool, run_name='__main__')
+        assert exit_info.value.code == code and target.exists() == (code == 0)
+        assert message in capsys.readouterr().err
