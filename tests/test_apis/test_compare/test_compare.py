@@ -1,6 +1,8 @@
 import json
+import os
 import re
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -196,3 +198,23 @@ def test_wrong_use(make_dataset, tmp_path, repo_root, configs, monkeypatch,  # n
     with pytest.raises(SystemExit) as exit_info:
         runpy.run_path(tool, run_name='__main__')
     assert exit_info.value.code == 1 and 'nowhere' in capsys.readouterr().err
+
+
+def test_processes_share_out_the_videos(make_dataset, tmp_path, repo_root, configs):  # noqa: F811
+    """One of the models fails; no process ends before the report is written."""
+    data = make_dataset(test={'a': 5, 'b': 5})
+    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2',
+               '--standalone', str(repo_root / 'tools' / 'compare.py'),
+               f'{configs["edvr_tiny"]}:missing.pth', configs['edvr_tiny'], '--data', str(data),
+               '--protocol', 'all-frames', '--out', str(tmp_path / 'out'), '--device', 'cpu',
+               '--launcher', 'pytorch', '--repeats', '1']
+    run = subprocess.run(command, capture_output=True, text=True, timeout=250,
+                         env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''})
+    report = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    assert 'missing.pth' in report['models'][1]['failed'], run.stderr
+    rows = report['models'][2]['frames']
+    assert len({row['key'] for row in rows}) == len(rows) == 10
+    for rank, video in enumerate('ab'):
+        path = tmp_path / 'out' / 'models' / 'edvr_tiny-untrained' / f'scores.{rank}.jsonl'
+        lines = path.read_text().strip().splitlines()
+        assert {json.loads(line)['video'] for line in lines} == {video}
