@@ -3,10 +3,10 @@
 Data: tools/dataset_converters/make_demo_data.py data/demo. One process with a batch of 4 windows.
 """
 
-_base_ = ['_base_/models/cdvd.py', '_base_/datasets/gopro.py', '_base_/default_runtime.py']
+_base_ = ['_base_/models/cdvd.py', '_base_/datasets/gopro.py', '_base_/iter_runtime.py']
 
 data_root = 'data/demo'
-max_iters = 1200
+max_iters = 2000
 
 # A quarter of the width, one block, the blurred frame is added to the output; L2 and one stage
 # first, as a small network learns nothing from L1 or two stages at once in this time.
@@ -16,7 +16,7 @@ model = dict(
         init_cfg=dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], mode='fan_in')),
     pixel_loss=dict(_delete_=True, type='MSELoss', loss_weight=1.0, reduction='mean'),
     hard_example_loss=None,
-    stage_milestones=[900])
+    stage_milestones=[1600])
 
 train_pipeline = [dict(type='LoadVideoFrames', crop_size=48), *_base_.train_pipeline[1:]]
 train_dataloader = dict(
@@ -33,5 +33,4 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type='CosineAnnealingLR', by_epoch=False, T_max=max_iters, eta_min=2e-5)
 
-default_hooks = dict(checkpoint=dict(interval=max_iters // 2, by_epoch=False))
-log_processor = dict(by_epoch=False)
+default_hooks = dict(checkpoint=dict(interval=max_iters // 2))

@@ -56,7 +56,7 @@ class DemoSettings:
     test_scenes: int = 4
     test_frames: int = 10
     test_size: tuple[int, int] = (128, 192)
-    shake: float = 2.0
+    shake: float = 1.75
 
     def __post_init__(self):
         for name in ('train_scenes', 'test_scenes'):
