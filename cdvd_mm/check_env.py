@@ -252,23 +252,33 @@ def _import_error(module: str) -> str:
 
 
 def check_ops() -> tuple[Row, ...]:
-    """Which operations run compiled and which in plain torch; empty without PyTorch."""
+    """Which operations run compiled and which in plain torch; empty without PyTorch.
+
+    The first are this package's own, those called ``mmcv`` are the ones that networks of MMagic and
+    MMFlow call.
+    """
     if _import_error('torch'):
         return ()
-    rows = [Row('flow_warp', 'compiled (PyTorch grid_sample)', '', OK)]
-    compiled_mmcv = _compiled_mmcv()
-    if _import_error('mmcv.ops'):
-        rows.append(Row('mmcv.ops', 'does not import', '', WRONG, _import_error('mmcv.ops')))
-    elif compiled_mmcv:
-        rows += [Row(name, 'compiled (mmcv)', '', OK)
-                 for name in ('correlation', 'deform_conv', 'modulated_deform_conv')]
-    else:
-        note = 'slower; a compiled mmcv 2.0.1 would be used where there is one'
-        rows.append(Row('correlation', 'plain torch (stand-in for mmcv)', '', OK, note))
-        form = ('plain torch (stand-in for mmcv)' if not _torchvision_ops()
-                else 'compiled (torchvision, through the stand-in)')
-        rows += [Row(name, form, '', OK) for name in ('deform_conv', 'modulated_deform_conv')]
-    return tuple(rows)
+    import torch
+    with _silence():
+        gpu = torch.cuda.is_available()
+    triton = not _import_error('triton')
+    form, note = 'plain torch', 'Triton kernels would be used on a GPU'
+    if gpu:
+        form, note = ('Triton', '') if triton else ('plain torch', 'faster with triton')
+    rows = [Row(name, form, '', OK, note) for name in ('correlation', 'flow_warp', 'triple_input')]
+    rows.append(Row('filter_adaptive_conv', 'plain torch', '', OK))
+    error = _import_error('mmcv.ops')
+    if error:
+        rows.append(Row('mmcv.ops', 'does not import', '', WRONG, error))
+        return tuple(rows)
+    names = ('mmcv correlation', 'mmcv deform_conv', 'mmcv modulated_deform_conv')
+    if _compiled_mmcv():
+        return (*rows, *(Row(name, 'compiled (mmcv)', '', OK) for name in names))
+    forms = ['plain torch (stand-in)'] + 2 * ['compiled (torchvision, through the stand-in)'
+                                              if _torchvision_ops() else 'plain torch (stand-in)']
+    note = 'a compiled mmcv 2.0 would be used where there is one'
+    return (*rows, *(Row(name, form, '', OK, note) for name, form in zip(names, forms)))
 
 
 def _compiled_mmcv() -> bool:
