@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -18,6 +18,7 @@ from cdvd_mm.datasets import GoProDataset, frame_store
 from cdvd_mm.datasets.frame_io import FrameError, read_frame
 from cdvd_mm.datasets.prepare import prepare
 
+FORK = multiprocessing.get_context('fork')
 KEYS = ['img', 'gt']
 TRAIN = [dict(type='LoadVideoFrames', crop_size=(32, 40)),
          dict(type='Flip', keys=KEYS, direction='horizontal'),
@@ -83,22 +84,26 @@ def test_killed_while_writing(make_dataset, tmp_path):
     """kill -9 in the middle: refused by datasets, completed by the same command."""
     root = make_dataset(train={'a': 100}, size=(240, 320))
     store = tmp_path / 'store'
-    code = ('import sys, time; from cdvd_mm.datasets import frame_store, prepare\n'
-            'frame_store._COMMIT_FRAMES = 4\n'
-            'encode = frame_store.encode_frame\n'
-            'def slow(*args):\n    time.sleep(0.02)\n    return encode(*args)\n'
-            'frame_store.encode_frame = slow\n'
-            'prepare.prepare("GOPRO", sys.argv[1], store=sys.argv[2], workers=1)')
-    process = subprocess.Popen([sys.executable, '-c', code, str(root), str(store)],
-                               stderr=subprocess.DEVNULL)
+    encode = frame_store.encode_frame
+
+    def write():
+        def slow(*args):
+            time.sleep(0.02)
+            return encode(*args)
+
+        frame_store._COMMIT_FRAMES, frame_store.encode_frame = 4, slow
+        prepare('GOPRO', str(root), store=str(store), workers=1)
+
+    process = FORK.Process(target=write)
+    process.start()
     data = store / 'data.mdb'
     for _ in range(600):
         if data.exists() and data.stat().st_size > 4e6:
             break
-        assert process.poll() is None, 'finished before it was killed'
+        assert process.is_alive(), 'finished before it was killed'
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert not (store / 'frame_store.json').exists()
     with pytest.raises(FileNotFoundError, match='unfinished frame store.*goes on where it stopp'):
         GoProDataset(str(store))
@@ -163,15 +168,21 @@ def test_full_disk(data, tmp_path, monkeypatch):
         prepare('GOPRO', str(data), store=str(tmp_path / 'store'))
     monkeypatch.undo()
     # a limit on file sizes ends a write as a full disk does
-    code = ('import resource, signal, sys; from cdvd_mm.datasets.prepare import prepare\n'
-            'signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n'
-            'resource.setrlimit(resource.RLIMIT_FSIZE, (400000, 400000))\n'
-            'prepare("GOPRO", sys.argv[1], store=sys.argv[2])')
-    store = tmp_path / 'limited'
-    done = subprocess.run([sys.executable, '-c', code, str(data), str(store)],
-                          capture_output=True, text=True, check=False)
-    assert 'the store cannot be written on' in done.stderr
-    assert 'goes on where it stopped' in done.stderr and done.returncode != 0
+    store, queue = tmp_path / 'limited', FORK.Queue()
+
+    def write():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400000, 400000))
+        try:
+            prepare('GOPRO', str(data), store=str(store))
+        except OSError as error:
+            queue.put(str(error))
+
+    process = FORK.Process(target=write)
+    process.start()
+    message = queue.get(timeout=100)
+    process.join()
+    assert 'the store cannot be written on' in message and 'goes on where it stopped' in message
     with pytest.raises(FileNotFoundError, match='unfinished'):
         GoProDataset(str(store))
     prepare('GOPRO', str(data), store=str(store))
