@@ -14,6 +14,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
+from cdvd_mm.engine.errors import TrainingStopped
 from cdvd_mm.engine.saving import find_latest_checkpoint, write_atomically
 from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.scores import score_frame
@@ -52,6 +53,7 @@ def run_ablation(configs: list[str], out: str, data_root: str | None = None,
         FileNotFoundError: A config, the data, or weights that a config
             starts from are not there.
         ValueError: The rows do not have one budget, or share a name.
+        TrainingStopped: A training was stopped by a signal; call again.
     """
     loaded = {Path(path).stem: _load(path, data_root, options, iters) for path in configs}
     if len(loaded) < len(configs):
@@ -182,6 +184,9 @@ def _run(name: str, cfg: Config, seed: int, work_dir: Path) -> dict:
     resumed = work_dir.is_dir() and find_latest_checkpoint(work_dir) is not None
     trained: Runner = _fresh(runner_api.train, cfg, f'{name}-{seed}-train', resume='auto')
     seconds = time.monotonic() - started
+    if trained.iter < trained.max_iters:
+        raise TrainingStopped(f'{name} with seed {seed} was stopped after {trained.iter} of '
+                              f'{trained.max_iters} steps; call again to go on')
     checkpoint = find_latest_checkpoint(work_dir)
     metrics = _fresh(runner_api.test, cfg, f'{name}-{seed}-test', checkpoint=checkpoint)
     run = dict(seed=seed, PSNR=float(metrics['PSNR']), SSIM=float(metrics['SSIM']),

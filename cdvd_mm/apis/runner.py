@@ -4,7 +4,7 @@ import os.path as osp
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, init_dist, is_distributed
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -137,6 +137,17 @@ class _KeepMetrics(Hook):
 def is_main_process() -> bool:
     """Whether this process is the one that reports."""
     return get_rank() == 0
+
+
+def init_processes(launcher: str) -> None:
+    """Join the other processes of a job, outside of a runner.
+
+    Args:
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+    """
+    init_cpu_process_group(launcher)
+    if launcher != 'none' and not is_distributed():
+        init_dist(launcher)
 
 
 def _build_runner(cfg: Config, launcher: str) -> Runner:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.utils import digit_version
 from torch import Tensor, nn
 
 from cdvd_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
@@ -112,7 +115,8 @@ class GuardedOptimWrapper(OptimWrapper):
             self.scaler.update()
         elif not self.skip_nonfinite:
             self.optimizer.step(**kwargs)
-        elif norm.is_cuda and getattr(self.optimizer, '_step_supports_amp_scaling', False):
+        elif getattr(self.optimizer, '_step_supports_amp_scaling', False):
+            # what GradScaler uses: the fused kernel reads the decision on the device
             self.optimizer.found_inf = (~finite).float()
             try:
                 self.optimizer.step(**kwargs)
@@ -172,6 +176,20 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     the others). Configs do not change.
     """
 
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the wrapper.
+
+        Args:
+            model (nn.Module): What is trained. Where its device has no fused
+                form of the optimiser (PyTorch before 2.4 on a processor),
+                ``fused`` is dropped.
+        """
+        on_cpu = next(model.parameters()).device.type == 'cpu'
+        if on_cpu and digit_version(torch.__version__) < digit_version('2.4'):
+            self.optimizer_cfg = {name: value for name, value in self.optimizer_cfg.items()
+                                  if name != 'fused'}
+        return super().__call__(model)
+
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '',
                    is_dcn_module: int | float | None = None) -> None:
         """Add the parameters of a module, see MMEngine.
@@ -182,9 +200,13 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             prefix (str): Its name.
             is_dcn_module (int | float, optional): See MMEngine.
         """
+        if prefix:
+            super().add_params(params, module, prefix, is_dcn_module)
+            return
         first = len(params)
-        super().add_params(params, module, prefix, is_dcn_module)
-        if not prefix:
+        with _quiet():  # it logs four lines for each parameter
+            super().add_params(params, module, prefix, is_dcn_module)
+        if params[first:]:
             params[first:] = self._merged(
                 params[first:], {id(param): name for name, param in module.named_parameters()})
 
@@ -198,4 +220,18 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             identity = (name, *sorted((key, repr(value)) for key, value in settings.items()))
             merged.setdefault(identity, dict(settings, name=name, params=[]))
             merged[identity]['params'].append(param)
+        for group in merged.values():
+            settings = {name: value for name, value in group.items() if name != 'params'}
+            number = sum(param.numel() for param in group['params'])
+            print_log(f'parameter group: {number} parameters, {settings}', logger='current')
         return list(merged.values())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.INFO))
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,5 +1,6 @@
 """What goes wrong in a training is noticed, named, and costs no weights."""
 
+import copy
 import json
 import multiprocessing
 import os
@@ -145,7 +146,7 @@ def test_unreachable_validation_folder(tiny_data, tmp_path):
     assert len(runner.message_hub.get_scalar('val/PSNR').data[0]) == 2  # after 4 and after 8
 
 
-def build(optim_wrapper, **generator):
+def build(optim_wrapper, fused=False, **generator):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = MODELS.build(dict(
@@ -154,8 +155,8 @@ def build(optim_wrapper, **generator):
                            **dict(dict(flow_estimator=None), **generator)),
             pixel_loss=dict(type='L1Loss')))
     return model, build_optim_wrapper(model, dict(
-        optimizer=dict(type='Adam', lr=1e-3), constructor='GroupedOptimWrapperConstructor',
-        type='GuardedOptimWrapper', **optim_wrapper))
+        type='GuardedOptimWrapper', constructor='GroupedOptimWrapperConstructor',
+        optimizer=dict(type='Adam', lr=1e-3, fused=fused), **optim_wrapper))
 
 
 def test_parameters_with_the_same_settings_share_a_group():
@@ -179,17 +180,27 @@ def test_gradients_are_clipped_and_their_norm_is_kept():
     assert float(norm) == pytest.approx(0.1, rel=1e-3)
 
 
+@pytest.mark.parametrize('fused', [False, True])
 @pytest.mark.parametrize('bad', ['inf', 'nan'])
-def test_a_loss_that_is_not_finite_makes_all_gradients_so(bad):
-    """Even where the gradient itself is finite: processes must agree on skipping."""
-    model, wrapper = build({})
+def test_a_loss_that_is_not_finite_makes_all_gradients_so(bad, fused):
+    """Even where the gradient itself is finite: processes must agree on skipping.
+
+    A fused optimiser skips by itself, and its moments stay what they were.
+    """
+    model, wrapper = build({}, fused=fused)
+    wrapper.update_params(sum(param.sum() for param in model.parameters()))
+    state = copy.deepcopy(wrapper.optimizer.state_dict()['state'])
     before = [param.clone() for param in model.parameters()]
     loss = sum(param.sum() for param in model.parameters()) + float(bad)
     wrapper.backward(loss)
     assert all(torch.isnan(param.grad).all() for param in model.parameters())
     wrapper.step()
     assert float(wrapper.last_step['skipped']) == 1 and same(before, model.parameters())
-    assert not wrapper.optimizer.state
+    for number, values in wrapper.optimizer.state_dict()['state'].items():
+        assert all(torch.equal(value, state[number][name]) for name, value in values.items())
+    wrapper.zero_grad()
+    wrapper.update_params(sum(param.sum() for param in model.parameters()))
+    assert float(wrapper.last_step['skipped']) == 0 and not same(before, model.parameters())
 
 
 def test_unknown_precision_is_refused():
