@@ -74,6 +74,14 @@ def open_store(root: str) -> FrameStore:
     return store
 
 
+def _import_lmdb():
+    try:
+        import lmdb
+    except ImportError as error:
+        raise ValueError('the frame store needs the package lmdb (`pip install lmdb`)') from error
+    return lmdb
+
+
 class FrameStore:
     """A finished store, read only.
 
@@ -184,6 +192,7 @@ class FrameStore:
 
     def _get(self, key: str) -> bytes | None:
         if self._backend is None:
+            _import_lmdb()
             self._backend = get_file_backend(
                 backend_args=dict(backend='lmdb', db_path=self.root))
             if self._backend.get(_COMPLETE) != self.index['id'].encode():
@@ -254,8 +263,7 @@ def write_store(out: str, videos: dict[str, list[Video]], codec: str = 'raw', ti
         FrameError: A frame is broken.
         OSError: The disk is full or not writable.
     """
-    import lmdb
-
+    lmdb = _import_lmdb()
     if codec not in CODECS:
         raise ValueError(f'codec must be one of {CODECS}, found {codec!r}')
     plan = _plan(videos, codec, tile)

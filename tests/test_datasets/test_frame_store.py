@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import time
 
 import numpy as np
@@ -187,6 +188,12 @@ def test_full_disk(data, tmp_path, monkeypatch):
         GoProDataset(str(store))
     prepare('GOPRO', str(data), store=str(store))
     assert len(GoProDataset(str(store))) == 5
+
+
+def test_without_lmdb(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'lmdb', None)
+    with pytest.raises(ValueError, match='needs the package lmdb'):
+        prepare('GOPRO', str(data), store=str(tmp_path / 'store'))
 
 
 def test_workers_after_a_fork(data, tmp_path):
