@@ -78,6 +78,7 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
         cfg.train_cfg.pop('total_batch_size', None)
     if resume:
         cfg.resume = True
+        cfg.start_from = cfg.get('load_from')  # where there is nothing to resume from
         cfg.load_from = None if resume == 'auto' else _existing(resume)
     runner = _build_runner(cfg, launcher)
     runner.train()

@@ -42,6 +42,9 @@ class RestorationRunner(Runner):
     def load_or_resume(self) -> None:
         """Load weights, or find the checkpoint to go on from.
 
+        A resume that finds none starts from the config's ``start_from``, if
+        there is one.
+
         Raises:
             ValueError: Checkpoints are there, but all of them damaged.
         """
@@ -58,8 +61,8 @@ class RestorationRunner(Runner):
                 raise ValueError(found[1])
             if found[0] is None:
                 self.logger.info(f'no checkpoint in {self.work_dir}: starting anew')
-                self._has_loaded = True
-                return
+                self._resume = False
+                found[0] = self.cfg.get('start_from')
             self._load_from = found[0]
         super().load_or_resume()
 

@@ -30,6 +30,7 @@ raft_small = dict(
 model = dict(
     generator=dict(
         mid_channels=8, num_blocks=1, predict_residual=True,
+        init_cfg=dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], mode='fan_in'),
         flow_estimator=dict(
             _delete_=True, type='MMFlowEstimator', estimator=raft_small,
             init_cfg=dict(type='Pretrained', checkpoint=flow_checkpoint, required=True))),
