@@ -16,7 +16,6 @@ train_pipeline = [
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
     # with the flips: rotation by 90 degrees
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
-    dict(type='TemporalReverse', keys=['img', 'gt'], reverse_ratio=0.5),
     dict(type='PackInputs', meta_keys=meta_keys),
 ]
 test_pipeline = [
