@@ -5,8 +5,14 @@ import sys
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from rich.console import Console
-from rich.progress import (BarColumn, MofNCompleteColumn, Progress, TextColumn,
-                           TimeElapsedColumn, TimeRemainingColumn)
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from cdvd_mm.registry import HOOKS
 
