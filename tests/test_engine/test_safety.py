@@ -233,7 +233,7 @@ def test_activation_checkpointing_changes_nothing_but_memory():
     for recompute in (False, True):
         model = build({}, flow_estimator=flow)[0]
         if recompute:
-            assert len(checkpoint_modules(model, ActivationCheckpointingHook.DEFAULT)) == 8
+            assert len(checkpoint_modules(model, ActivationCheckpointingHook.DEFAULT)) == 13
         sizes = {}
 
         def pack(tensor, sizes=sizes):

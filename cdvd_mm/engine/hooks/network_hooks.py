@@ -65,22 +65,27 @@ class FreezeHook(Hook):
             param.grad = None
 
 
+_ESTIMATOR = 'generator.flow_estimator.estimator'
+
+
 @HOOKS.register_module()
 class ActivationCheckpointingHook(Hook):
     """Trades time for memory: parts of the network are computed again in the backward pass.
 
     Args:
         modules (list[str]): Names of the parts, seen from the model; a last
-            ``*`` stands for all children. The default is the six parts of the
-            restoration network and the networks of the flow estimator.
+            ``*`` stands for all children, ``a|b`` for the first that there
+            is. The default is the six parts of the restoration network and
+            the networks of the flow estimator.
 
     Raises:
         ValueError: From the training: there is none of these parts.
     """
 
-    DEFAULT = ('generator.reconstruction.*', 'generator.flow_estimator.estimator.encoder',
-               'generator.flow_estimator.estimator.decoder',
-               'generator.flow_estimator.estimator.context')
+    DEFAULT = ('generator.reconstruction.*', f'{_ESTIMATOR}.encoder', f'{_ESTIMATOR}.context',
+               # PWC-Net level by level: its finest one is the largest part of all
+               f'{_ESTIMATOR}.decoder.decoders.*|{_ESTIMATOR}.decoder',
+               f'{_ESTIMATOR}.decoder.post_processor')
 
     def __init__(self, modules: tuple[str, ...] = DEFAULT) -> None:
         self.modules = list(modules)
@@ -114,7 +119,9 @@ def checkpoint_modules(model: nn.Module,
     """
     known = dict(model.named_modules())
     found = []
-    for name in names:
+    for choice in names:
+        choices = choice.split('|')
+        name = next((name for name in choices if name.removesuffix('.*') in known), choices[0])
         if name.endswith('.*'):
             found += known[name[:-2]].children() if name[:-2] in known else ()
         elif name in known:
