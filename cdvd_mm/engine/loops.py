@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import signal
 import threading
 import time
@@ -303,7 +304,7 @@ class ResumableTrainLoop(BaseLoop):
                 batch = next(batches)
                 self._loader_restarts = 0
                 return batches, batch
-            except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+            except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
                 if not _worker_died(error, batches):
                     raise
                 reason = ' '.join(str(error).split())
@@ -323,10 +324,14 @@ class ResumableTrainLoop(BaseLoop):
 
 def _worker_died(error: Exception, batches) -> bool:
     """Whether an error of a data loader comes from a dead worker and not from the data."""
-    if isinstance(error, RuntimeError):
-        return 'DataLoader worker' in str(error)
-    # what the worker had shared is gone with it
-    return any(not worker.is_alive() for worker in getattr(batches, '_workers', ()))
+    if 'DataLoader worker' in str(error):
+        return True
+    # What a worker had shared is gone with it, which raises nearly anything; it may take a moment
+    # to be seen as dead.
+    workers = getattr(batches, '_workers', ())
+    for worker in workers:
+        worker.join(timeout=1 / len(workers))
+    return any(not worker.is_alive() for worker in workers)
 
 
 def sample_keys(batch: list) -> list[str]:
