@@ -66,3 +66,15 @@ def _seeded():
     except ImportError:
         pass
     yield
+
+
+@pytest.fixture(autouse=True)
+def _fresh_loggers():
+    """No logger outlives a test: its streams are pytest's, and closed by then."""
+    yield
+    from mmengine.logging import MMLogger
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()
+        logger.handlers.clear()
+    MMLogger._instance_dict.clear()
