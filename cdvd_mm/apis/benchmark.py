@@ -24,11 +24,11 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
+from cdvd_mm.models.streaming import StreamingCascade, restore_window_plainly
 from cdvd_mm.ops.backends import preferring
 
 from .compare.macs import count_macs
 from .precision import matmul_precision, prepare_network
-from .streaming import StreamingCascade, restore_window_plainly
 
 FORMS = ('plain', 'streaming')
 _DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}

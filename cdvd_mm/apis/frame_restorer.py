@@ -10,10 +10,10 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from cdvd_mm.models.streaming import build_streamer
 from cdvd_mm.ops import pad_to_multiple
 
 from .precision import OutOfMemoryError, matmul_precision, prepare_network
-from .streaming import build_streamer
 from .tiling import DEFAULT_OVERLAP, SMALLEST_TILE, TiledStreamer, choose_tile
 
 

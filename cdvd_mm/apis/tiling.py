@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from .streaming import Streamer
+from cdvd_mm.models.streaming import Streamer
 
 DEFAULT_OVERLAP = 96
 SMALLEST_TILE = 128

@@ -6,9 +6,9 @@ from video_files import moving_picture
 from cdvd_mm.apis import frame_restorer
 from cdvd_mm.apis.frame_restorer import FrameRestorer, to_array
 from cdvd_mm.apis.precision import OutOfMemoryError, matmul_precision, prepare_network
-from cdvd_mm.apis.streaming import StreamingCascade
 from cdvd_mm.apis.tiling import TiledStreamer, blending, choose_tile, cut
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
+from cdvd_mm.models.streaming import StreamingCascade
 
 
 def small_network(num_stages: int = 2) -> CDVDNet:

@@ -5,6 +5,7 @@ from mmagic.models import BaseEditModel
 from mmagic.structures import DataSample
 from torch import Tensor
 
+from cdvd_mm.models.streaming import build_streamer
 from cdvd_mm.ops import pad_to_multiple
 from cdvd_mm.registry import MODELS
 
@@ -145,17 +146,22 @@ class CascadedRestorer(BaseEditModel):
         return {**losses, **monitored}
 
     def forward_inference(self, inputs: Tensor, data_samples=None, **kwargs) -> DataSample:
-        """Restore the centre frames of windows for testing.
+        """Restore the centre frames of windows, or all frames of videos, for testing.
 
         Args:
             inputs (Tensor): (n, t, c, h, w) RGB in [0, 1].
-            data_samples (DataSample): Stacked, as loaded.
+            data_samples (DataSample): Stacked, as loaded; those of a data set
+                in ``mode='video'`` (they have ``frame_indices``) are restored
+                frame by frame, as a stream, the ends reflected.
             **kwargs: Passed to the generator.
 
         Returns:
-            DataSample: Stacked, with ``pred_img`` (n, c, h, w) 0..255, and
-            what ``keep_stages`` adds.
+            DataSample: Stacked, with ``pred_img`` (n, c, h, w) 0..255, or
+            (n, t, c, h, w) of videos; and what ``keep_stages`` adds to windows.
         """
+        if data_samples is not None and 'frame_indices' in data_samples:
+            restored = self.data_preprocessor.destruct(self._stream(inputs), data_samples)
+            return DataSample(pred_img=restored.cpu())
         if not (self.keep_stages and hasattr(self.generator, 'forward_details')):
             return super().forward_inference(inputs, data_samples, **kwargs)
         height, width = inputs.shape[-2:]
@@ -174,6 +180,15 @@ class CascadedRestorer(BaseEditModel):
             predictions.set_tensor_data(dict(
                 flow=last.flows[:, 0, 0, :, :height, :width].float().cpu()))
         return predictions
+
+    def _stream(self, inputs: Tensor) -> Tensor:
+        """Restore every frame of (n, t, c, h, w), none of the work done twice."""
+        height, width = inputs.shape[-2:]
+        padded = pad_to_multiple(inputs, self.generator.size_divisor)
+        streamer = build_streamer(self.generator)
+        restored = [frame for blurred in padded.unbind(1) for frame in streamer.push(blurred)]
+        restored += streamer.flush()
+        return torch.stack(restored, 1)[..., :height, :width]
 
     def _run_stages(self, inputs: Tensor,
                     num_active: int | None) -> tuple[list[Tensor], dict[str, Tensor]]:

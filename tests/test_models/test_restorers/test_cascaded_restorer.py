@@ -98,6 +98,21 @@ def test_any_size_is_padded_and_cropped_back(size):
     assert 0 <= outputs[0].output.pred_img.min() and outputs[0].output.pred_img.max() <= 255
 
 
+def test_whole_videos_are_restored_frame_by_frame():
+    """As a stream, and equal to window by window where a window fits."""
+    model = restorer().eval()
+    data = batch(n=1, t=7, size=(17, 26))
+    frames = data['inputs'][0] / 255
+    data['data_samples'][0].set_metainfo(dict(frame_indices=list(range(7))))
+    pred = model.test_step(data)[0].output.pred_img
+    assert pred.shape == (7, 3, 17, 26)
+    for centre in range(2, 5):
+        with torch.no_grad():
+            window = model(frames[None, centre - 2:centre + 3])[0]
+        expected = window.flip(0).clamp(0, 1) * 255  # handed out as BGR
+        torch.testing.assert_close(pred[centre], expected, rtol=0, atol=1e-3)
+
+
 def test_padding_does_not_change_what_needs_none():
     model = restorer().eval()
     frames = torch.rand(1, 5, 3, 16, 24)

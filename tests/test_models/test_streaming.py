@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from cdvd_mm.apis.streaming import (
+from cdvd_mm.models.backbones.cdvd_net import CDVDNet
+from cdvd_mm.models.streaming import (
     StreamingCascade,
     build_streamer,
     reflected,
     restore_clip_plainly,
     restore_window_plainly,
 )
-from cdvd_mm.models.backbones.cdvd_net import CDVDNet
 
 
 def network(num_stages: int, **options) -> CDVDNet:
