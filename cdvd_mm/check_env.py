@@ -133,7 +133,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
                 purpose='pkg_resources, which mmengine uses'),
     Requirement('tensorboard', 'tensorboard', ('tensorboard',), purpose='training curves'),
     Requirement('tqdm', 'tqdm', ('tqdm',), purpose='needed by MMagic'),
-    _extra('PyAV', 'av', 'av', 'video', 'reading and writing video files', '12'),
+    _extra('PyAV', 'av', 'av', 'video', 'reading and writing video files', '17'),
     _extra('lmdb', 'lmdb', 'lmdb', 'data', 'datasets packed into one file'),
     _extra('matplotlib', 'matplotlib', 'matplotlib', 'figures', 'comparison figures'),
     _extra('scikit-image', 'skimage', 'scikit-image', 'figures', 'photographs of the demo', '0.22'),
