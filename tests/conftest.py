@@ -69,12 +69,22 @@ def _seeded():
 
 
 @pytest.fixture(autouse=True)
-def _fresh_loggers():
-    """No logger outlives a test: its streams are pytest's, and closed by then."""
+def _fresh_runs():
+    """Nothing of a run outlives its test.
+
+    MMEngine keeps loggers, message hubs and visualisers under the name of a run, and runs of the
+    same second have the same name; and a logger's streams are pytest's, closed by then.
+    """
     yield
-    from mmengine.logging import MMLogger
+    from mmengine.logging import MessageHub, MMLogger
+    from mmengine.visualization import Visualizer
+
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
             handler.close()
         logger.handlers.clear()
-    MMLogger._instance_dict.clear()
+    kinds = [MMLogger, MessageHub, Visualizer]
+    while kinds:
+        kind = kinds.pop()
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
