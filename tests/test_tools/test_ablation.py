@@ -81,3 +81,12 @@ def test_single_frame_sees_one_frame():
     other[:, 2] = clip[:, 2]
     torch.testing.assert_close(net(clip), net(other))
     assert net.reconstruction.in_block[0][0].in_channels == 3
+
+
+def test_single_frame_starts_at_the_blurred_frame_as_the_other_rows_do():
+    net = MODELS.build(dict(type='SingleFrameCDVDNet', mid_channels=4, num_blocks=1,
+                            predict_residual=True))
+    net.init_weights()
+    clip = torch.rand(1, 5, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(net(clip), clip[:, 2])

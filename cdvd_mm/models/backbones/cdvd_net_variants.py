@@ -73,10 +73,10 @@ class SingleFrameCDVDNet(CDVDNet):
         kwargs.update(flow_estimator=None, prior=None)
         super().__init__(mid_channels=mid_channels, num_blocks=num_blocks, **kwargs)
         self.reconstruction = ReconstructionNet(
-            in_channels=3, mid_channels=mid_channels, num_blocks=num_blocks)
+            in_channels=3, mid_channels=mid_channels, num_blocks=num_blocks,
+            zero_output=self.predict_residual)
 
     def restore(self, aligned, sharpness: Tensor | None = None) -> Tensor:
         """Restore the middle frames of n triples from themselves: (n, 3, h, w)."""
         middle = aligned.frames[:, 1]
-        restored = self.reconstruction(middle)
-        return restored + middle if self.predict_residual else restored
+        return self._reconstruct(middle, middle)
