@@ -23,7 +23,7 @@ raft_small = dict(
         type='mmflow.RAFTEncoder', in_channels=3, out_channels=160, net_type='Small',
         norm_cfg=dict(type='cdvd_mm.models.flow_estimators.mmflow_estimator.NoNorm')),
     decoder=dict(
-        type='mmflow.RAFTDecoder', net_type='Small', num_levels=4, radius=3, iters=4,
+        type='mmflow.RAFTDecoder', net_type='Small', num_levels=4, radius=3, iters=3,
         corr_op_cfg=dict(type='mmflow.CorrLookup', align_corners=True), gru_type='Conv',
         feat_channels=128, act_cfg=dict(type='ReLU')))
 
@@ -36,7 +36,8 @@ model = dict(
             init_cfg=dict(type='Pretrained', checkpoint=flow_checkpoint, required=True))),
     pixel_loss=dict(_delete_=True, type='MSELoss', loss_weight=1.0, reduction='mean'),
     hard_example_loss=None,
-    stage_milestones=[max_iters // 2])
+    stage_milestones=[max_iters // 2],
+    stage_weights=[1.0, 3.0])  # the stages count alike: three frames and one
 
 train_pipeline = [dict(type='LoadVideoFrames', crop_size=64), *_base_.train_pipeline[1:]]
 train_dataloader = dict(
@@ -44,8 +45,7 @@ train_dataloader = dict(
     dataset=dict(data_root=data_root, repeat=1, frames_per_video=None, pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 # frames that every row has enough neighbours for
-test_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, sample_frames=10,
-                                                   skip_ends=3))
+test_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, skip_ends=3))
 test_evaluator = dict(
     type='Evaluator', metrics=[dict(type='VideoDeblurMetric', protocol='all-frames')])
 
@@ -55,7 +55,7 @@ val_cfg = dict(type='MultiValLoop')
 test_cfg = dict(type='MultiTestLoop')
 optim_wrapper = dict(
     type='GuardedOptimWrapper', constructor='GroupedOptimWrapperConstructor',
-    optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.99)), clip_grad=dict(max_norm=1.0),
+    optimizer=dict(type='Adam', lr=2e-3, betas=(0.9, 0.99)), clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(custom_keys={'flow_estimator': dict(lr_mult=0.01)}))
 param_scheduler = dict(
     type='CosineAnnealingLR', by_epoch=False, T_max=max_iters, eta_min=2e-5)
