@@ -8,7 +8,8 @@ width. A network this small starts to learn with a residual output, MSE and one 
 _base_ = ['./models/cdvd.py', './datasets/gopro.py', './iter_runtime.py']
 
 data_root = 'data/ablation'
-max_iters = 2000
+max_iters = 1800
+warmup_iters = 100  # without them the first steps of Adam overshoot by far
 flow_checkpoint = 'checkpoints/raft_small.pth'
 raft_small = dict(
     type='mmflow.RAFT',
@@ -57,8 +58,10 @@ optim_wrapper = dict(
     type='GuardedOptimWrapper', constructor='GroupedOptimWrapperConstructor',
     optimizer=dict(type='Adam', lr=2e-3, betas=(0.9, 0.99)), clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(custom_keys={'flow_estimator': dict(lr_mult=0.01)}))
-param_scheduler = dict(
-    type='CosineAnnealingLR', by_epoch=False, T_max=max_iters, eta_min=2e-5)
+param_scheduler = [
+    dict(type='LinearLR', by_epoch=False, start_factor=0.01, end=warmup_iters),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=warmup_iters, end=max_iters,
+         T_max=max_iters - warmup_iters, eta_min=2e-5)]
 custom_hooks = [
     *_base_.custom_hooks,
     dict(type='FreezeHook', names=['flow_estimator'], num_iters=10**9),
