@@ -25,6 +25,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', required=True, metavar='DIR',
                         help='folder of the table, logs and checkpoints')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='several give a spread')
+    parser.add_argument('--repeat', nargs='+', metavar='ROW', help='train these rows alone with '
+                        'all seeds, the others with the first (default: all rows)')
     parser.add_argument('--iters', type=int, help='train for so many steps; milestones and '
                         'learning rates are scaled along')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -40,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     configs = args.configs or sorted(str(path) for path in CONFIGS.glob('*.py'))
     try:
         table = run_ablation(configs, args.out, args.data, args.seeds, args.cfg_options,
-                             args.iters)
+                             args.iters, args.repeat)
     except (ValueError, OSError, TrainingStopped) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -28,7 +28,7 @@ EQUAL = ('max_iters', 'max_epochs', 'total_batch_size')
 
 def run_ablation(configs: list[str], out: str, data_root: str | None = None,
                  seeds: list[int] | None = None, options: dict | None = None,
-                 iters: int | None = None) -> dict:
+                 iters: int | None = None, repeat: list[str] | None = None) -> dict:
     """Train and test every config with every seed; write ``table.md`` and ``table.json``.
 
     What an earlier call has done in the same folder is taken over; a training
@@ -44,6 +44,9 @@ def run_ablation(configs: list[str], out: str, data_root: str | None = None,
         options (dict, optional): Settings that override the configs'.
         iters (int, optional): Train for so many steps; milestones and the
             schedule are scaled along.
+        repeat (list[str], optional): Names of the rows that are trained with
+            every seed; the others are trained with the first one alone, and
+            the spread of these rows stands for theirs. Default: None, all.
 
     Returns:
         dict: What ``table.json`` holds: ``blurred`` (PSNR of the blurred
@@ -52,19 +55,22 @@ def run_ablation(configs: list[str], out: str, data_root: str | None = None,
     Raises:
         FileNotFoundError: A config, the data, or weights that a config
             starts from are not there.
-        ValueError: The rows do not have one budget, or share a name.
+        ValueError: The rows do not have one budget, or share a name; a name
+            in ``repeat`` is no row's; ``out`` holds a row that was trained
+            with other settings.
         TrainingStopped: A training was stopped by a signal; call again.
     """
     loaded = {Path(path).stem: _load(path, data_root, options, iters) for path in configs}
     if len(loaded) < len(configs):
         raise ValueError(f'configs must differ in name, found {[Path(p).stem for p in configs]}')
+    seeds = _seeds_of_rows(list(loaded), seeds or [0], repeat)
     budget = _equal_budget(loaded)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     blurred = score_blurred(next(iter(loaded.values())))
     rows = []
     for name, cfg in loaded.items():
-        runs = [_run(name, cfg, seed, folder / f'{name}-{seed}') for seed in seeds or [0]]
+        runs = [_run(name, cfg, seed, folder / f'{name}-{seed}') for seed in seeds[name]]
         scores = [run['PSNR'] for run in runs]
         rows.append(dict(
             name=name, about=_first_line(cfg), runs=runs, PSNR=statistics.mean(scores),
@@ -116,6 +122,14 @@ def to_markdown(table: dict) -> str:
             cells.insert(3, '' if row['spread'] is None else f'{row["spread"]:.2f}')
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines) + '\n'
+
+
+def _seeds_of_rows(names: list[str], seeds: list[int],
+                   repeat: list[str] | None) -> dict[str, list[int]]:
+    unknown = set(repeat or ()) - set(names)
+    if unknown:
+        raise ValueError(f'repeat names {sorted(unknown)}, but the rows are {names}')
+    return {name: seeds if repeat is None or name in repeat else seeds[:1] for name in names}
 
 
 def _load(path: str, data_root: str | None, options: dict | None, iters: int | None) -> Config:
@@ -173,7 +187,24 @@ def _first_line(cfg: Config) -> str:
     return lines[0].strip('"') if lines and lines[0].startswith('"""') else ''
 
 
+def _check_settings(cfg: Config, work_dir: Path) -> None:
+    """Refuse to go on with, or to take over, what was trained with other settings."""
+    path = work_dir / 'settings.json'
+    settings = json.loads(json.dumps(cfg.to_dict(), default=str))
+    if path.is_file():
+        before = json.loads(path.read_text(encoding='utf-8'))
+        changed = sorted(key for key in settings.keys() | before.keys()
+                         if settings.get(key) != before.get(key))
+        if changed:
+            raise ValueError(f'{work_dir} was trained with other settings (it differs in '
+                             f'{", ".join(changed)}); give another --out, or remove the folder')
+        return
+    work_dir.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(settings, indent=1).encode())
+
+
 def _run(name: str, cfg: Config, seed: int, work_dir: Path) -> dict:
+    _check_settings(cfg, work_dir)
     result = work_dir / 'result.json'
     if result.is_file():
         return json.loads(result.read_text(encoding='utf-8'))
@@ -181,7 +212,7 @@ def _run(name: str, cfg: Config, seed: int, work_dir: Path) -> dict:
     cfg.work_dir = str(work_dir)
     cfg.randomness = dict(seed=seed)
     started = time.monotonic()
-    resumed = work_dir.is_dir() and find_latest_checkpoint(work_dir) is not None
+    resumed = find_latest_checkpoint(work_dir) is not None
     trained: Runner = _fresh(runner_api.train, cfg, f'{name}-{seed}-train', resume='auto')
     seconds = time.monotonic() - started
     if trained.iter < trained.max_iters:

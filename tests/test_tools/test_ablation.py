@@ -1,6 +1,7 @@
 """The ablation: every row trains, is tested and stands in the table, once."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_rows_are_trained_tested_and_not_done_twice(make_dataset, tmp_path, caps
     assert tool().main([*arguments, '--seeds', '0', '1']) == 0
     assert (tmp_path / 'out/no_flow-0/result.json').stat().st_mtime_ns == before
     assert 'spread: best minus worst seed' in capsys.readouterr().out
+    assert tool().main([*arguments, '--seeds', '1', '0', '--repeat', 'no_flow']) == 0
+    table = json.loads((tmp_path / 'out/table.json').read_text())
+    assert [len(row['runs']) for row in table['rows']] == [2, 1]
+    arguments[arguments.index('--iters') + 1] = '3'
+    assert tool().main(arguments) == 1
+    assert 'no_flow-0 was trained with other settings (it differs in model, param_scheduler, ' \
+        'train_cfg)' in capsys.readouterr().err
 
 
 def test_unequal_budgets_and_missing_weights_are_refused(make_dataset, tmp_path):
@@ -55,6 +63,8 @@ def test_unequal_budgets_and_missing_weights_are_refused(make_dataset, tmp_path)
     other.write_text(f"_base_ = '{ROWS[0]}'\ntrain_cfg = dict(max_iters=3000)\n")
     with pytest.raises(ValueError, match='the rows must have one budget, but have no_flow: '):
         run_ablation([ROWS[0], str(other)], str(tmp_path / 'out'), data)
+    with pytest.raises(ValueError, match=r"repeat names \['stages_2'\], but the rows are"):
+        run_ablation(ROWS, str(tmp_path / 'out'), data, repeat=['stages_2'])
     with pytest.raises(FileNotFoundError, match='pwcnet.py starts from checkpoints/pwcnet.pth'):
         run_ablation([str(CONFIGS / 'pwcnet.py')], str(tmp_path / 'out'), data)
 
