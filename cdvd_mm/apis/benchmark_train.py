@@ -22,7 +22,9 @@ from mmagic.structures import DataSample
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from cdvd_mm.engine.hooks.network_hooks import checkpoint_modules
 from cdvd_mm.models.backbones.cdvd_net import AlignedTriples, CDVDNet, StageDetails
@@ -189,8 +191,13 @@ def make_batch(num_frames: int, batch_size: int, size: int, seed: int = 0) -> di
 
 
 def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256,
-                    batch_size: int = 1, rounds: int = 5, device: str = 'auto') -> dict:
+                    batch_size: int = 1, rounds: int = 5, device: str = 'auto',
+                    data_root: str | None = None) -> dict:
     """Measure training steps.
+
+    The rounds that are compared take one batch that is there already. With
+    ``data_root`` every case then trains from the config's data loader, and
+    the time it waits for its next batch is the part ``data``.
 
     Args:
         cfg (Config): A training config of CDVDNet.
@@ -200,17 +207,20 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
         batch_size (int): Windows of a step.
         rounds (int): Timed steps of each case; two more warm up.
         device (str): 'auto', 'cpu', 'cuda' or 'cuda:N'.
+        data_root (str, optional): Dataset to train from, with a train split.
+            Default: None, the wait for data is not measured.
 
     Returns:
         dict: ``device``, ``setting``, and ``cases``: of each case the median
         ``seconds`` of a step, ``samples_per_s``, ``speedup`` over the plain
-        form (median of the rounds' ratios), ``parts`` in seconds, ``memory``
-        in bytes above what weights and moments take, and ``loss`` of the
-        first step.
+        form (median of the rounds' ratios), ``parts`` in seconds (``data``
+        is None where it was not measured), ``memory`` in bytes above what
+        weights and moments take, and ``loss`` of the first step.
 
     Raises:
         ValueError: An unknown case, a network without flow, or a device that
             is not there.
+        FileNotFoundError: ``data_root`` is not there.
     """
     chosen = select_device(device)
     names = cases or (['plain', 'batched', 'bf16', 'fast', 'compile', 'checkpointing']
@@ -220,6 +230,7 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
     unknown = [name for name in names if name not in CASES]
     if unknown:
         raise ValueError(f'unknown case(s) {unknown}; choose from {list(CASES)}')
+    loader = None if data_root is None else _loader(cfg, data_root, size, batch_size)
     model = _build(cfg)
     data = make_batch(model.generator.num_frames, batch_size, size)
     results = {name: dict(seconds=[], parts={part: [] for part in PARTS}) for name in names}
@@ -238,7 +249,8 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
             memory=result['memory'],
             speedup=statistics.median(a / b for a, b in zip(plain, result['seconds']))
             if plain else None,
-            parts={part: statistics.median(times) for part, times in result['parts'].items()})
+            parts={'data': None if loader is None else _wait_for_data(steps[name], loader, rounds),
+                   **{part: statistics.median(times) for part, times in result['parts'].items()}})
     return dict(device=device_name(chosen), cases=summary, setting=(
         f'{batch_size} window(s) of {model.generator.num_frames} frames of {size}x{size}, '
         f'{rounds} interleaved rounds, PyTorch {torch.__version__}'))
@@ -247,14 +259,15 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
 def to_text(report: dict) -> str:
     """A table of what :func:`benchmark_train` measured."""
     lines = [f'{report["device"]}; {report["setting"]}', '',
-             '| case | s/step | steps/s | samples/s | x plain | forward | backward | '
-             'synchronisation | optimiser | memory (MiB) | first loss |', '|' + ' --- |' * 11]
+             '| case | s/step | steps/s | samples/s | x plain | data | forward | backward | '
+             'synchronisation | optimiser | memory (MiB) | first loss |', '|' + ' --- |' * 12]
     for name, case in report['cases'].items():
         parts = case['parts']
         speedup = '' if case['speedup'] is None else f'{case["speedup"]:.2f}'
+        data = '' if parts['data'] is None else f'{parts["data"]:.3f}'
         lines.append(
             f'| {name} | {case["seconds"]:.3f} | {1 / case["seconds"]:.2f} | '
-            f'{case["samples_per_s"]:.2f} | {speedup} | {parts["forward"]:.3f} | '
+            f'{case["samples_per_s"]:.2f} | {speedup} | {data} | {parts["forward"]:.3f} | '
             f'{parts["backward"]:.3f} | {parts["synchronisation"]:.3f} | '
             f'{parts["optimiser"]:.3f} | {case["memory"] / 2**20:.0f} | {case["loss"]:.6f} |')
     return '\n'.join(lines) + '\n'
@@ -271,6 +284,31 @@ def _build(cfg: Config) -> nn.Module:
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('cdvd_mm'):
         return MODELS.build(settings)
+
+
+def _loader(cfg: Config, data_root: str, size: int, batch_size: int) -> DataLoader:
+    """The config's training data, without an end."""
+    settings = copy.deepcopy(cfg.train_dataloader)
+    settings.update(batch_size=batch_size, sampler=dict(type='InfiniteSampler', shuffle=True))
+    settings.dataset.data_root = data_root
+    for step in settings.dataset.pipeline:
+        if step.get('crop_size'):
+            step.crop_size = size
+    with DefaultScope.overwrite_default_scope('cdvd_mm'):
+        return Runner.build_dataloader(settings, seed=0)
+
+
+def _wait_for_data(step: Step, loader: DataLoader, rounds: int) -> float:
+    """Median time that a training waits for its next batch, seconds."""
+    batches, waits = iter(loader), []
+    for number in range(rounds + 2):  # two warm up
+        start = time.perf_counter()
+        batch = next(batches)
+        if number >= 2:
+            waits.append(time.perf_counter() - start)
+        step(batch)
+        _synchronise(step.device)
+    return statistics.median(waits)
 
 
 def _synchronise(device: torch.device) -> None:

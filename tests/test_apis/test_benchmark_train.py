@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from video_data import make_dataset  # noqa: F401
 
 from cdvd_mm.apis.benchmark_train import (
     CASES,
@@ -56,8 +57,25 @@ def test_report():
     report = benchmark_train(config(num_stages=1, num_frames=3), ['plain'], size=64, rounds=1,
                              device='cpu')
     case = report['cases']['plain']
-    assert case['speedup'] == 1 and set(case['parts']) == set(PARTS) and case['memory'] > 0
-    assert '| plain |' in to_text(report)
+    assert case['speedup'] == 1 and case['memory'] > 0
+    assert case['parts'].pop('data') is None and set(case['parts']) == set(PARTS)
+
+
+def test_wait_for_data(make_dataset):  # noqa: F811
+    cfg = config(num_stages=1, num_frames=3)
+    cfg.train_dataloader = dict(
+        batch_size=8, num_workers=1, sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dict(type='GoProDataset', data_root='elsewhere', split='train', num_frames=3,
+                     pipeline=[dict(type='LoadVideoFrames', crop_size=8),
+                               dict(type='PackInputs', meta_keys=['key'])]))
+    data = str(make_dataset(train={'a': 8}, size=(72, 80)))
+    report = benchmark_train(cfg, ['plain'], size=64, rounds=1, device='cpu', data_root=data)
+    wait = report['cases']['plain']['parts']['data']
+    assert 0 < wait < 30
+    row = to_text(report).splitlines()[-1]
+    assert row.startswith('| plain |') and row.split(' | ')[5] == f'{wait:.3f}'
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        benchmark_train(cfg, ['plain'], device='cpu', data_root='nowhere')
 
 
 def test_clear_refusals():

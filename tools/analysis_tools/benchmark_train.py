@@ -19,6 +19,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=1, help='windows of a step')
     parser.add_argument('--rounds', type=int, default=5, help='timed steps of each case')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--data', metavar='ROOT', help='dataset to train from: measures how long '
+                        "a step waits for the config's data loader")
     parser.add_argument('--json', metavar='FILE', help='write the figures there as well')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config')
@@ -35,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         init_processes(args.launcher)
         report = benchmark_train(load_config(args.config, args.cfg_options), args.cases,
-                                 args.size, args.batch_size, args.rounds, args.device)
+                                 args.size, args.batch_size, args.rounds, args.device,
+                                 args.data)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
