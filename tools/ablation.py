@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train, test and tabulate the ablation on given data, on equal terms.
 
-Example: ablation.py --data data/ablation --out work_dirs/ablation --seeds 0 1
+Example: ablation.py stages_1 stages_2 --data data/ablation --out work_dirs/ablation --seeds 0 1
 Called again with the same --out it goes on where it was interrupted.
 """
 
@@ -18,8 +18,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('configs', nargs='*', metavar='CONFIG',
-                        help='rows of the table (default: all of configs/ablation)')
+    parser.add_argument('configs', nargs='*', metavar='CONFIG', help='rows of the table: names in '
+                        'configs/ablation, or paths (default: all of configs/ablation)')
     parser.add_argument('--data', metavar='ROOT',
                         help="dataset with a train and a test split (default: the configs')")
     parser.add_argument('--out', required=True, metavar='DIR',
@@ -34,13 +34,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def find_config(name: str) -> str:
+    """Path of a row."""
+    if name.endswith('.py'):
+        return name
+    rows = {path.stem: str(path) for path in sorted(CONFIGS.glob('*.py'))}
+    if name not in rows:
+        raise ValueError(f'there is no row {name!r}; choose from {", ".join(rows)}, or give the '
+                         'path of a config')
+    return rows[name]
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run; return the exit code."""
     args = parse_args(argv)
     from cdvd_mm.apis.ablation import run_ablation, to_markdown
     from cdvd_mm.engine.errors import TrainingStopped
-    configs = args.configs or sorted(str(path) for path in CONFIGS.glob('*.py'))
     try:
+        configs = [find_config(name) for name in args.configs] or \
+            sorted(str(path) for path in CONFIGS.glob('*.py'))
         table = run_ablation(configs, args.out, args.data, args.seeds, args.cfg_options,
                              args.iters, args.repeat)
     except (ValueError, OSError, TrainingStopped) as error:

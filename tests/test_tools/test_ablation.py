@@ -35,6 +35,12 @@ def tool():
     return module
 
 
+def test_rows_are_found_by_name(capsys, tmp_path):
+    assert tool().find_config('no_flow') == ROWS[0] and tool().find_config('a/b.py') == 'a/b.py'
+    assert tool().main(['nothing', '--out', str(tmp_path / 'out')]) == 1
+    assert "no row 'nothing'; choose from blurred_flow, no_flow, " in capsys.readouterr().err
+
+
 def test_rows_are_trained_tested_and_not_done_twice(make_dataset, tmp_path, capsys):
     data = make_dataset(train={'a': 8}, test={'b': 8})
     arguments = [*ROWS, '--data', str(data), '--out', str(tmp_path / 'out'), '--iters', '2',
