@@ -362,6 +362,7 @@ def _peak_of_child(prepare: Callable, run: Callable) -> int:
     if child == 0:
         code = 1
         try:
+            torch.set_num_threads(1)  # the parent's threads are not there: waiting for them hangs
             # what is freed goes back at once: the peak is that of the tensors alive
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**16)
             step = prepare()
