@@ -63,14 +63,14 @@ def run_ablation(configs: list[str], out: str, data_root: str | None = None,
     loaded = {Path(path).stem: _load(path, data_root, options, iters) for path in configs}
     if len(loaded) < len(configs):
         raise ValueError(f'configs must differ in name, found {[Path(p).stem for p in configs]}')
-    seeds = _seeds_of_rows(list(loaded), seeds or [0], repeat)
+    seeds_of = _seeds_of_rows(list(loaded), seeds or [0], repeat)
     budget = _equal_budget(loaded)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     blurred = score_blurred(next(iter(loaded.values())))
     rows = []
     for name, cfg in loaded.items():
-        runs = [_run(name, cfg, seed, folder / f'{name}-{seed}') for seed in seeds[name]]
+        runs = [_run(name, cfg, seed, folder / f'{name}-{seed}') for seed in seeds_of[name]]
         scores = [run['PSNR'] for run in runs]
         rows.append(dict(
             name=name, about=_first_line(cfg), runs=runs, PSNR=statistics.mean(scores),
