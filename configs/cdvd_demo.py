@@ -21,16 +21,16 @@ model = dict(
 
 train_pipeline = [dict(type='LoadVideoFrames', crop_size=48), *_base_.train_pipeline[1:]]
 train_dataloader = dict(
-    batch_size=4, num_workers=1, sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
+    batch_size=4, num_workers=1,
     dataset=dict(data_root=data_root, repeat=1, pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters // 2)
+train_cfg = dict(type='ResumableTrainLoop', max_iters=max_iters, val_interval=max_iters // 2)
 val_cfg = dict(type='MultiValLoop')
 test_cfg = dict(type='MultiTestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4, betas=(0.9, 0.99)))
+    type='GuardedOptimWrapper', optimizer=dict(type='Adam', lr=5e-4, betas=(0.9, 0.99)))
 param_scheduler = dict(
     type='CosineAnnealingLR', by_epoch=False, T_max=max_iters, eta_min=5e-5)
 

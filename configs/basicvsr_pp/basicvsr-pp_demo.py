@@ -22,7 +22,7 @@ test_dataloader = dict(
     num_workers=0, persistent_workers=False, dataset=dict(data_root='data/demo'))
 val_dataloader = test_dataloader
 
-train_cfg = dict(max_iters=1000, val_interval=1000)
+train_cfg = dict(max_iters=1000, val_interval=1000, total_batch_size=1)
 optim_wrapper = dict(optimizer=dict(lr=6e-4))
 param_scheduler = None
 default_hooks = dict(checkpoint=dict(interval=1000))

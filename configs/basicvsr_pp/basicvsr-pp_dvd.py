@@ -10,7 +10,6 @@ test_pipeline = [dict(type='LoadVideoFrames'),
 
 train_dataloader = dict(
     num_workers=6,
-    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(mode='video', run_length=30, frames_per_video=None, repeat=1))
 # whole videos
 test_dataloader = dict(num_workers=1, dataset=dict(mode='video', pipeline=test_pipeline))

@@ -8,5 +8,4 @@ _base_ = [
 train_dataloader = dict(
     batch_size=4,
     num_workers=6,
-    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(frames_per_video=None, repeat=1))

@@ -15,13 +15,12 @@ train_dataloader = dict(
     batch_size=2,
     num_workers=0,
     persistent_workers=False,
-    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(data_root='data/demo', run_length=7, pipeline=train_pipeline))
 test_dataloader = dict(
     num_workers=0, persistent_workers=False, dataset=dict(data_root='data/demo'))
 val_dataloader = test_dataloader
 
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=1000, val_interval=1000)
+train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=1000, val_interval=1000)
 optim_wrapper = dict(optimizer=dict(lr=6e-4))
 param_scheduler = None
 default_hooks = dict(checkpoint=dict(interval=1000, by_epoch=False))

@@ -4,15 +4,27 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 from unittest import mock
 
 import pytest
 import torch
 from mmengine.hooks import Hook
-from tiny_training import child_process, differences, tiny_config, train, validation, wait
+from tiny_training import (
+    child_process,
+    differences,
+    make_data,
+    tiny_config,
+    train,
+    validation,
+    wait,
+)
 
+from cdvd_mm.apis.runner import load_config
 from cdvd_mm.engine import saving
 from cdvd_mm.engine.saving import find_latest_checkpoint, write_atomically
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class At(Hook):
@@ -163,3 +175,30 @@ def test_another_seed_does_not_slip_in(tiny_data, undisturbed, tmp_path):
     assert run(cfg, prepare=at(13, kill_self)) == -signal.SIGKILL
     assert run(tiny_config(tiny_data, tmp_path, randomness=dict(seed=99)), resume='auto') == 0
     assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
+
+
+DEMOS = {
+    'cdvd_demo': {},
+    'stfan/stfan_demo': {},
+    'edvr/edvr-deblur_demo': {'model.train_cfg.tsa_iter': 3, 'train_dataloader.batch_size': 2},
+    'basicvsr_pp/basicvsr-pp_demo': {'model.train_cfg.fix_iter': 3,
+                                     'train_dataloader.dataset.run_length': 2},
+}
+"""Configs, with parts of EDVR and BasicVSR++ resting until after the resume."""
+
+
+@pytest.mark.parametrize('name', DEMOS)
+def test_all_methods_resume_exactly(tmp_path, name):
+    options = dict(DEMOS[name], **{
+        'train_cfg.max_iters': 4, 'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'train_dataloader.dataset.data_root': str(make_data(tmp_path / 'data', 1, 7, 96)),
+        'default_hooks.checkpoint.interval': 2, 'default_hooks.checkpoint.save_best': None,
+        'val_cfg': None, 'val_dataloader': None, 'val_evaluator': None})
+    configs = [load_config(str(ROOT / 'configs' / f'{name}.py'), options, str(tmp_path / run))
+               for run in ('straight', 'resumed')]
+    train(configs[0])
+    train(configs[1], resume=str(tmp_path / 'straight' / 'iter_2.pth'))
+    last = [tmp_path / run / 'iter_4.pth' for run in ('straight', 'resumed')]
+    assert differences(*last) == {}
+    assert not (tmp_path / 'resumed' / 'iter_2.pth').exists()  # it began after that

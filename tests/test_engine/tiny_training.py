@@ -19,8 +19,8 @@ from mmengine.visualization import Visualizer
 from cdvd_mm.apis import runner
 
 
-def make_data(root: Path, videos: int = 2, length: int = 7) -> Path:
-    """Write videos of 24x24 frames in GOPRO's layout."""
+def make_data(root: Path, videos: int = 2, length: int = 7, size: int = 24) -> Path:
+    """Write videos of size x size frames in GOPRO's layout."""
     rng = np.random.default_rng(0)
     for split in ('train', 'test'):
         for video in range(videos):
@@ -28,7 +28,7 @@ def make_data(root: Path, videos: int = 2, length: int = 7) -> Path:
                 folder = root / split / f'video{video}' / kind
                 folder.mkdir(parents=True, exist_ok=True)
                 for number in range(length):
-                    frame = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+                    frame = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
                     cv2.imwrite(str(folder / f'{number:06d}.png'), frame)
     return root
 

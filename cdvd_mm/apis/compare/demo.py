@@ -43,7 +43,7 @@ def train_alike(configs: Sequence[str], data_root: str, work_dir: str,
                             {'type': 'TimeBudgetHook', 'seconds': seconds,
                              'checkpoint': CHECKPOINT}]
         # the time ends the training, and the comparison tests it
-        cfg.train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': 1_000_000,
+        cfg.train_cfg = {'type': 'ResumableTrainLoop', 'max_iters': 1_000_000,
                          'val_interval': 1_000_001}
         for key in ('val_dataloader', 'val_evaluator', 'val_cfg', 'test_dataloader',
                     'test_evaluator', 'test_cfg'):

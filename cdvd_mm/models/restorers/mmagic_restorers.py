@@ -19,6 +19,21 @@ class EDVRDeblur(FittedSizeMixin, EDVR):
     config says ``with_tsa=True``.
     """
 
+    def set_training_step(self, step: int) -> None:
+        """Say which optimiser step the next batch belongs to.
+
+        MMagic's counter is not in checkpoints and counts batches: a resumed
+        training would rest the network anew, one that accumulates gradients
+        too briefly.
+
+        Args:
+            step (int): Steps done.
+        """
+        self.step_counter.fill_(step)
+        if self.with_tsa and self.tsa_iter:
+            for name, param in self.generator.named_parameters():
+                param.requires_grad_(step >= self.tsa_iter or 'fusion' in name)
+
     def forward_train(self, inputs: Tensor, data_samples=None, **kwargs) -> dict[str, Tensor]:
         """Compute the loss of a batch of windows.
 
@@ -53,6 +68,14 @@ class BasicVSRDeblur(FittedSizeMixin, BasicVSR):
 
     size_divisor = 4
     min_size = 256
+
+    def set_training_step(self, step: int) -> None:
+        """Say which optimiser step the next batch belongs to; MMagic counts batches.
+
+        Args:
+            step (int): Steps done.
+        """
+        self.step_counter.fill_(step)
 
     def forward_tensor(self, inputs: Tensor, data_samples=None, **kwargs) -> Tensor:
         """Restore sequences (n, t, c, h, w) of any size and length.

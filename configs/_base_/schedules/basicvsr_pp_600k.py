@@ -1,12 +1,14 @@
 """MMagic's schedule of BasicVSR++: Adam 1e-4, a quarter for flow, cosine, 600,000 iterations."""
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=600_000, val_interval=5000)
+# An iteration is one step on 8 samples, whatever the number of GPUs: gradients are accumulated.
+train_cfg = dict(
+    type='ResumableTrainLoop', max_iters=600_000, val_interval=5000, total_batch_size=8)
 val_cfg = dict(type='MultiValLoop')
 test_cfg = dict(type='MultiTestLoop')
 
 optim_wrapper = dict(
-    type='OptimWrapper',
-    constructor='DefaultOptimWrapperConstructor',
+    type='GuardedOptimWrapper',
+    constructor='GroupedOptimWrapperConstructor',
     optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
     paramwise_cfg=dict(custom_keys={'spynet': dict(lr_mult=0.25)}))
 param_scheduler = dict(

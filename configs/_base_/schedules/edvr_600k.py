@@ -1,12 +1,14 @@
 """MMagic's schedule of EDVR: Adam 4e-4, cosine with restarts, 600,000 iterations, batch 32."""
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=600_000, val_interval=5000)
+# An iteration is one step on 32 samples, whatever the number of GPUs: gradients are accumulated.
+train_cfg = dict(
+    type='ResumableTrainLoop', max_iters=600_000, val_interval=5000, total_batch_size=32)
 val_cfg = dict(type='MultiValLoop')
 test_cfg = dict(type='MultiTestLoop')
 
 optim_wrapper = dict(
-    type='OptimWrapper',
-    constructor='DefaultOptimWrapperConstructor',
+    type='GuardedOptimWrapper',
+    constructor='GroupedOptimWrapperConstructor',
     optimizer=dict(type='Adam', lr=4e-4, betas=(0.9, 0.999)))
 param_scheduler = dict(
     type='CosineRestartLR',
