@@ -11,7 +11,7 @@ PACKAGE = 'cdvd_mm'
 
 NETWORK_PARTS = {'torch', 'numpy', 'mmengine', 'mmcv', 'cdvd_mm.ops', 'cdvd_mm.registry'}
 DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
-        'cdvd_mm.datasets'}
+        'cdvd_mm.datasets', 'cdvd_mm.files'}
 # What a folder may import beside the standard library and its own modules, by prefix. The most
 # specific entry counts; third-party packages that are optional are imported inside functions.
 ALLOWED = {
@@ -24,9 +24,11 @@ ALLOWED = {
                                                  'cdvd_mm.models'},
     'cdvd_mm.datasets': DATA | {'lmdb', 'rich', 'skimage'},
     'cdvd_mm.evaluation': DATA | {'mmagic.evaluation', 'lpips', 'matplotlib'},
-    'cdvd_mm.engine': NETWORK_PARTS | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'},
+    'cdvd_mm.engine': NETWORK_PARTS | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization',
+                                      'cdvd_mm.files'},
     'cdvd_mm.registry': {'mmengine', 'mmagic.registry'},
     'cdvd_mm.check_env': {'rich', 'torch'},
+    'cdvd_mm.files': set(),
     'cdvd_mm.version': set(),
 }
 # Nothing knows of compat but what has to start it, and what starts processes.

@@ -15,9 +15,10 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from cdvd_mm.engine.errors import TrainingStopped
-from cdvd_mm.engine.saving import find_latest_checkpoint, write_atomically
+from cdvd_mm.engine.saving import find_latest_checkpoint
 from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.scores import score_frame
+from cdvd_mm.files import write_atomically
 from cdvd_mm.registry import DATASETS
 
 from . import runner as runner_api
@@ -77,8 +78,8 @@ def run_ablation(configs: list[str], out: str, data_root: str | None = None,
             SSIM=statistics.mean(run['SSIM'] for run in runs),
             spread=max(scores) - min(scores) if len(scores) > 1 else None))
         table = dict(blurred=blurred, budget=budget, rows=rows)
-        write_atomically(folder / 'table.json', json.dumps(table, indent=1).encode())
-        write_atomically(folder / 'table.md', to_markdown(table).encode())
+        write_atomically(folder / 'table.json', json.dumps(table, indent=1))
+        write_atomically(folder / 'table.md', to_markdown(table))
     return table
 
 
@@ -200,7 +201,7 @@ def _check_settings(cfg: Config, work_dir: Path) -> None:
                              f'{", ".join(changed)}); give another --out, or remove the folder')
         return
     work_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(settings, indent=1).encode())
+    write_atomically(path, json.dumps(settings, indent=1))
 
 
 def _run(name: str, cfg: Config, seed: int, work_dir: Path) -> dict:
@@ -223,7 +224,7 @@ def _run(name: str, cfg: Config, seed: int, work_dir: Path) -> dict:
     run = dict(seed=seed, PSNR=float(metrics['PSNR']), SSIM=float(metrics['SSIM']),
                seconds=seconds, resumed=resumed, iterations=trained.iter,
                parameters=sum(param.numel() for param in trained.model.parameters()))
-    write_atomically(result, json.dumps(run, indent=1).encode())
+    write_atomically(result, json.dumps(run, indent=1))
     return run
 
 

@@ -21,6 +21,9 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
+from cdvd_mm.datasets.frame_io import write_frame
+from cdvd_mm.files import remove_partial_files, write_atomically
+
 from .frame_restorer import FrameRestorer, to_array
 from .video.orientation import can_store_rotation, is_transposed, side_by_side, upright
 from .video.reader import IMAGE_SUFFIXES, Frame, FrameReader, open_reader, select_frames
@@ -268,10 +271,8 @@ class _Parts:
                 path.unlink()
 
     def _save(self) -> None:
-        partial = self._state.with_suffix('.tmp')
-        partial.write_text(json.dumps({'settings': self._settings, 'complete': self.complete,
-                                       'damage': self.damage}, indent=1), encoding='utf-8')
-        os.replace(partial, self._state)
+        state = {'settings': self._settings, 'complete': self.complete, 'damage': self.damage}
+        write_atomically(self._state, json.dumps(state, indent=1), sync=False)
 
     def mark_complete(self, damage: list[str]) -> None:
         """Note that all frames are there."""
@@ -291,8 +292,7 @@ class _FolderSink:
         self._output = output
         self._folder = parts.folder / 'frames'
         self._folder.mkdir(exist_ok=True)
-        for leftover in self._folder.glob('*.tmp'):
-            leftover.unlink()
+        remove_partial_files(self._folder)
         self._matrix = reader.info.display_matrix
         self._compare = options.compare
         self.num_done = sum(1 for _ in self._folder.glob('*.png'))
@@ -303,13 +303,7 @@ class _FolderSink:
             image = side_by_side(frame.image, image, self._matrix)
         image = upright(image, self._matrix)
         name = frame.name or f'{self.num_done:08d}'
-        ok, data = cv2.imencode('.png', cv2.cvtColor(np.ascontiguousarray(image),
-                                                     cv2.COLOR_RGB2BGR))
-        if not ok:
-            raise OSError(f'cannot encode {name}.png')
-        partial = self._folder / f'{name}.tmp'
-        partial.write_bytes(data)
-        os.replace(partial, self._folder / f'{name}.png')
+        write_frame(str(self._folder / f'{name}.png'), np.ascontiguousarray(image))
         self.num_done += 1
 
     def close(self) -> None:

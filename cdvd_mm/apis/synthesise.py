@@ -18,10 +18,11 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from cdvd_mm.datasets.frame_io import write_atomically, write_frame
+from cdvd_mm.datasets.frame_io import write_frame
 from cdvd_mm.datasets.progress import progress_bar
 from cdvd_mm.evaluation import PROTOCOLS, score_frame
 from cdvd_mm.evaluation.results import file_sha256
+from cdvd_mm.files import write_atomically
 from cdvd_mm.ops import flow_warp, validity_mask
 from cdvd_mm.registry import MODELS
 from cdvd_mm.version import __version__

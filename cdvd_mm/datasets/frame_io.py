@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from mmengine.fileio import get_file_backend
 
+from cdvd_mm.files import write_atomically
+
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 STORE_MARK = '::'
 
@@ -244,34 +246,3 @@ def write_frame(path: str, image: np.ndarray) -> None:
     if not done:
         raise OSError(f'{path}: the frame could not be encoded')
     write_atomically(path, content.tobytes(), sync=False)
-
-
-def write_atomically(path: str, content: bytes | str, sync: bool = True) -> None:
-    """Write a file under another name, then rename it; an error leaves an older file alone.
-
-    Args:
-        path: The file.
-        content: What to write, text as UTF-8.
-        sync: Wait until it is on the disk, so that a power cut cannot empty it either.
-
-    Raises:
-        OSError: As raised by the file system, naming ``path`` (a full disk, say).
-    """
-    path = os.fspath(path)
-    part = f'{path}.{os.getpid()}.part'
-    if isinstance(content, str):
-        content = content.encode('utf-8')
-    try:
-        with open(part, 'wb') as file:
-            file.write(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        try:
-            os.unlink(part)
-        except OSError:
-            pass
-        raise OSError(error.errno, f'{error.strerror}; free some space or choose another place, '
-                      'then run again (what was written before is kept)', path) from error

@@ -27,7 +27,9 @@ import numpy as np
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 
-from .frame_io import FrameError, decode_frame, read_bytes, write_atomically
+from cdvd_mm.files import write_atomically
+
+from .frame_io import FrameError, decode_frame, read_bytes
 from .layouts import Video
 from .progress import progress_bar
 

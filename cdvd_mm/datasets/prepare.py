@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from cdvd_mm.files import write_atomically
+
 from .dvd import DVDDataset
-from .frame_io import FrameError, decode_frame, read_bytes, read_frame, write_atomically
+from .frame_io import FrameError, decode_frame, read_bytes, read_frame
 from .frame_store import is_store, unfinished_store, write_store
 from .gopro import GoProDataset
 from .layouts import (

@@ -9,8 +9,10 @@ from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import Runner
 from torch import nn
 
+from cdvd_mm.files import remove_partial_files
+
 from .loops import ResumableTrainLoop
-from .saving import find_latest_checkpoint, remove_partial_files
+from .saving import find_latest_checkpoint
 
 
 class RestorationRunner(Runner):

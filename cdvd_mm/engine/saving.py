@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
-import uuid
 import zipfile
 from pathlib import Path
 
@@ -15,61 +13,18 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
+from cdvd_mm.files import write_atomically
+
 POINTER = 'last_checkpoint'
 """File in the work folder that names the latest checkpoint, as MMEngine has it."""
-
-_TEMPORARY = re.compile(r'\.(.+)\.[0-9a-f]{8}\.partial')
-
-
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file so that its name stands for the old or the new content, never for a part.
-
-    The content is written aside, flushed to the disk and renamed; then the
-    folder is flushed. Whatever interrupts this leaves the old file.
-
-    Args:
-        path (str | PathLike): The file.
-        content (bytes): What it shall hold.
-
-    Raises:
-        OSError: It cannot be written (disk full, no permission, ...); the
-            part that was written is removed.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}.partial')
-    try:
-        with open(partial, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    except OSError:
-        pass  # some network file systems cannot; the file itself is flushed
-    finally:
-        os.close(folder)
-
-
-def remove_partial_files(folder: str | os.PathLike) -> None:
-    """Remove what interrupted writes left in a folder."""
-    for path in Path(folder).glob('.*.partial'):
-        if _TEMPORARY.fullmatch(path.name):
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 class AtomicLocalBackend(LocalBackend):
     """MMEngine's local files, written by :func:`write_atomically`."""
 
     def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
-        """Write a file."""
+        """Write a file, and the folder it is in."""
+        os.makedirs(os.path.dirname(os.path.abspath(filepath)), exist_ok=True)
         write_atomically(filepath, bytes(obj))
 
 

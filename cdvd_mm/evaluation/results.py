@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from mmengine.dist import get_rank
 
-from cdvd_mm.datasets.frame_io import write_atomically
+from cdvd_mm.files import write_atomically
 
 from .protocols import Protocol
 from .scores import METRIC_NAMES

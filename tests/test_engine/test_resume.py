@@ -20,9 +20,10 @@ from tiny_training import (
     wait,
 )
 
+from cdvd_mm import files
 from cdvd_mm.apis.runner import load_config
-from cdvd_mm.engine import saving
-from cdvd_mm.engine.saving import find_latest_checkpoint, write_atomically
+from cdvd_mm.engine.saving import find_latest_checkpoint
+from cdvd_mm.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +92,7 @@ def test_killed_while_writing_a_checkpoint(tiny_data, undisturbed, tmp_path, fun
 
     def prepare(runner):
         def patch(_):
-            mock.patch.object(saving.os, function, kill_self).start()
+            mock.patch.object(files.os, function, kill_self).start()
         runner.register_hook(At(7, patch))
 
     cfg = tiny_config(tiny_data, tmp_path)
@@ -129,7 +130,7 @@ def test_only_damaged_checkpoints_are_refused(tmp_path):
 def test_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / 'file'
     write_atomically(path, b'old')
-    with mock.patch.object(saving.os, 'fsync', side_effect=OSError(28, 'No space left on device')):
+    with mock.patch.object(files.os, 'fsync', side_effect=OSError(28, 'No space left on device')):
         with pytest.raises(OSError, match='No space left'):
             write_atomically(path, b'new')
     assert path.read_bytes() == b'old' and list(tmp_path.iterdir()) == [path]

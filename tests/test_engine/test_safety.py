@@ -15,7 +15,7 @@ from mmengine.optim import build_optim_wrapper
 from tiny_training import differences, tiny_config, train, validation
 from torch import nn
 
-from cdvd_mm.engine import saving
+from cdvd_mm import files
 from cdvd_mm.engine.errors import TrainingStopped
 from cdvd_mm.engine.hooks import ActivationCheckpointingHook
 from cdvd_mm.engine.hooks.network_hooks import checkpoint_modules
@@ -87,7 +87,7 @@ def test_full_disk_at_a_checkpoint(tiny_data, undisturbed, tmp_path):
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             seen[runner.iter] = find_latest_checkpoint(runner.work_dir)
 
-    with mock.patch.object(saving.os, 'fsync', fsync):
+    with mock.patch.object(files.os, 'fsync', fsync):
         train(tiny_config(tiny_data, tmp_path),
               prepare=lambda runner: runner.register_hook(Look()))
     assert seen[6].endswith('iter_5.pth')
@@ -100,7 +100,7 @@ def test_full_disk_at_a_checkpoint(tiny_data, undisturbed, tmp_path):
 
 def test_disk_that_stays_full_ends_the_training(tiny_data, tmp_path):
     error = OSError(28, 'No space left on device')
-    with mock.patch.object(saving.os, 'fsync', side_effect=error):
+    with mock.patch.object(files.os, 'fsync', side_effect=error):
         with pytest.raises(TrainingStopped, match='could not write .*iter_15.pth: No space left'):
             train(tiny_config(tiny_data, tmp_path))
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmagic.structures import DataSample
 
-from cdvd_mm.datasets import frame_io
+from cdvd_mm import files
 from cdvd_mm.datasets.frame_io import read_frame
 from cdvd_mm.evaluation import VideoDeblurMetric, score_frame
 from cdvd_mm.evaluation.results import Results
@@ -170,18 +170,18 @@ def test_report_of_another_test_does_not_hide_an_interrupted_one(tmp_path):
 def test_full_disk_while_writing_results(tmp_path, monkeypatch):
     metric = VideoDeblurMetric('cdvd-tsp', out_dir=str(tmp_path))
     metric.process(None, all_samples())
-    real = frame_io.os.fsync
+    real = files.os.fsync
 
     def full(_):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(frame_io.os, 'fsync', full)
+    monkeypatch.setattr(files.os, 'fsync', full)
     with pytest.raises(OSError, match='No space left on device; free some space') as error:
         metric.evaluate()
     assert 'results.json' in str(error.value)
     assert not list(tmp_path.glob('results.json*')) and list(tmp_path.glob('*.part.jsonl'))
 
-    monkeypatch.setattr(frame_io.os, 'fsync', real)
+    monkeypatch.setattr(files.os, 'fsync', real)
     again = VideoDeblurMetric('cdvd-tsp', out_dir=str(tmp_path), resume=True)
     assert again.evaluate()['PSNR'] > 0 and (tmp_path / 'results.json').is_file()
 

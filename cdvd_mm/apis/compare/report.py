@@ -9,8 +9,9 @@ import numpy as np
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from cdvd_mm.datasets.frame_io import write_atomically, write_frame
+from cdvd_mm.datasets.frame_io import write_frame
 from cdvd_mm.evaluation.results import device_name, versions
+from cdvd_mm.files import write_atomically
 
 from .page import make_page
 from .pictures import Example, explain_cascade, find_crops, find_examples

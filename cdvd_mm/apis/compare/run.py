@@ -26,7 +26,7 @@ from mmengine.logging import print_log
 from cdvd_mm.apis.runner import load_config
 from cdvd_mm.compat.distributed import init_cpu_process_group
 from cdvd_mm.datasets.dvd import DVDDataset
-from cdvd_mm.datasets.frame_io import read_frame, write_atomically, write_frame
+from cdvd_mm.datasets.frame_io import read_frame, write_frame
 from cdvd_mm.datasets.gopro import GoProDataset
 from cdvd_mm.datasets.layouts import Video
 from cdvd_mm.datasets.progress import progress_bar
@@ -34,6 +34,7 @@ from cdvd_mm.datasets.video_deblur import VideoDeblurDataset
 from cdvd_mm.evaluation.protocols import Protocol, get_protocol
 from cdvd_mm.evaluation.results import file_sha256
 from cdvd_mm.evaluation.scores import check_metrics, lpips_missing, score_frame
+from cdvd_mm.files import write_atomically
 
 from .measure import measure_macs, measure_speed
 from .models import ComparedModel, Entry, parse_entries

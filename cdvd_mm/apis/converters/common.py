@@ -1,5 +1,6 @@
 """What all checkpoint converters share: reading, renaming under control, writing."""
 
+import io
 import os
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from cdvd_mm.files import write_atomically
 from cdvd_mm.version import __version__
 
 #: where published checkpoints keep their parameters
@@ -138,10 +140,6 @@ def write_checkpoint(content: dict, target: str) -> None:
         target (str): File to write; its folder is made.
     """
     os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
-    partial = f'{target}.{os.getpid()}.partial'
-    try:
-        torch.save(content, partial)
-        os.replace(partial, target)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(target, buffer.getvalue())

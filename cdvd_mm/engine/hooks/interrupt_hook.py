@@ -13,9 +13,10 @@ from mmengine.device import get_device
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
+from cdvd_mm.files import write_atomically
 from cdvd_mm.registry import HOOKS
 
-from ..saving import POINTER, write_atomically
+from ..saving import POINTER
 
 
 @HOOKS.register_module()
@@ -88,7 +89,7 @@ class InterruptHook(Hook):
         meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
         runner.save_checkpoint(runner.work_dir, file_name, meta=meta, by_epoch=False)
         if is_main_process():
-            write_atomically(osp.join(runner.work_dir, POINTER), path.encode())
+            write_atomically(osp.join(runner.work_dir, POINTER), path)
         return path
 
     def _receive(self, number: int, frame) -> None:

@@ -10,10 +10,11 @@ from collections import deque
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
+from cdvd_mm.files import write_atomically
 from cdvd_mm.registry import HOOKS
 
 from ..errors import TrainingStopped
-from ..saving import POINTER, write_atomically
+from ..saving import POINTER
 
 
 @HOOKS.register_module()
@@ -53,7 +54,7 @@ class SafeCheckpointHook(CheckpointHook):
                 save_optimizer=self.save_optimizer, save_param_scheduler=self.save_param_scheduler,
                 meta=meta, by_epoch=self.by_epoch, backend_args=self.backend_args, **self.args)
             if is_main_process():
-                write_atomically(osp.join(runner.work_dir, POINTER), path.encode())
+                write_atomically(osp.join(runner.work_dir, POINTER), path)
         except OSError as error:
             for name, value in before.items():
                 hub.pop_info(name) if value is None else hub.update_info(name, value)
@@ -72,8 +73,8 @@ class SafeCheckpointHook(CheckpointHook):
         self.failures += 1
         kept = f'the latest checkpoint is {self.last_ckpt}' if self.last_ckpt \
             else 'there is no checkpoint of this run yet'
-        message = (f'could not write checkpoint {path}: {error.strerror or error}; {kept}. Make '
-                   'room on the disk')
+        reason = os.strerror(error.errno) if error.errno else error
+        message = f'could not write checkpoint {path}: {reason}; {kept}. Make room on the disk'
         last = runner.iter + 1 >= runner.max_iters
         if last or self.failures >= self.max_failures:
             raise TrainingStopped(f'{message}, then go on with --resume auto') from error
