@@ -18,12 +18,12 @@ pytest.importorskip('av')
 
 from video_files import images, make_video, moving_picture, packets, psnr  # noqa: E402
 
-from cdvd_mm.apis import deblur  # noqa: E402
-from cdvd_mm.apis.deblur import DeblurOptions, deblur_video  # noqa: E402
+from cdvd_mm.apis.deblur import DeblurOptions, deblur_video, sinks  # noqa: E402
 from cdvd_mm.apis.deblur_cli import parse_tile, parse_time, run  # noqa: E402
 from cdvd_mm.apis.frame_restorer import FrameRestorer  # noqa: E402
 from cdvd_mm.apis.video import open_reader  # noqa: E402
 from cdvd_mm.apis.video.scene_cuts import SceneCutDetector  # noqa: E402
+from cdvd_mm.apis.video.segments import SegmentWriter  # noqa: E402
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet  # noqa: E402
 
 LOSSLESS = {'codec': 'ffv1'}
@@ -244,7 +244,7 @@ def test_interruption_keeps_what_is_done(tmp_path):
 def test_full_disk(tmp_path, restorer, monkeypatch):
     """The error is told, no output carries the name, and work goes on when there is room."""
     source = make_video(tmp_path / 'in.mp4', 12)
-    add, count = deblur.SegmentWriter.add, [0]
+    add, count = SegmentWriter.add, [0]
 
     def full(self, packet):
         count[0] += 1
@@ -252,11 +252,11 @@ def test_full_disk(tmp_path, restorer, monkeypatch):
             raise OSError(errno.ENOSPC, 'No space left on device')
         add(self, packet)
 
-    monkeypatch.setattr(deblur.SegmentWriter, 'add', full)
+    monkeypatch.setattr(SegmentWriter, 'add', full)
     with pytest.raises(OSError, match='No space left'):
         deblur_video(restorer, source, tmp_path / 'out.mp4', DeblurOptions(segment_frames=3))
     assert not (tmp_path / 'out.mp4').exists()
-    monkeypatch.setattr(deblur.SegmentWriter, 'add', add)
+    monkeypatch.setattr(SegmentWriter, 'add', add)
     report = deblur_video(restorer, source, tmp_path / 'out.mp4', DeblurOptions(segment_frames=3))
     assert report.num_resumed == 6 and len(images(tmp_path / 'out.mp4')) == 12
 
@@ -269,7 +269,7 @@ def test_full_disk_while_joining(tmp_path, restorer, monkeypatch):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
     with monkeypatch.context() as patch:
-        patch.setattr(deblur, 'write_container', full)
+        patch.setattr(sinks, 'write_container', full)
         with pytest.raises(OSError, match='No space left'):
             deblur_video(restorer, source, tmp_path / 'out.mp4')
     assert not (tmp_path / 'out.mp4').exists()
