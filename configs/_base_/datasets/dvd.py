@@ -1,58 +1,8 @@
-"""DVD with the training patches and the evaluation protocol of CDVD-TSP.
+"""DVD: an epoch visits the 5,262 training windows once (657 batches of 8)."""
 
-8 GPUs x 1 window is the paper's batch of 8. An epoch visits the 5,262 windows of each video's first
-100 frames once (657 batches of 8).
-"""
+_base_ = './video_deblur.py'
 
-dataset_type = 'DVDDataset'
 data_root = 'data/DVD'  # the published or the repacked folders, or a frame store of them
-num_frames = 5
-
-meta_keys = ['key', 'video', 'frame_index', 'video_length', 'frame_indices', 'scored_frames',
-             'frame_keys']
-train_pipeline = [
-    dict(type='LoadVideoFrames', crop_size=256),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
-    # with the flips: rotation by 90 degrees
-    dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
-    dict(type='PackInputs', meta_keys=meta_keys),
-]
-test_pipeline = [
-    dict(type='LoadVideoFrames', cache_frames=num_frames + 1),
-    dict(type='PackInputs', meta_keys=meta_keys),
-]
-
-train_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        num_frames=num_frames,
-        frames_per_video=100,
-        repeat=1,
-        pipeline=train_pipeline))
-
-test_dataloader = dict(
-    batch_size=1,  # the sizes of videos differ
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='VideoRunSampler'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        num_frames=num_frames,
-        skip_ends=2,
-        pipeline=test_pipeline,
-        test_mode=True))
+train_dataloader = dict(dataset=dict(type='DVDDataset', data_root=data_root, repeat=1))
+test_dataloader = dict(dataset=dict(type='DVDDataset', data_root=data_root))
 val_dataloader = test_dataloader
-
-test_evaluator = dict(
-    type='Evaluator', metrics=[dict(type='VideoDeblurMetric', protocol='cdvd-tsp')])
-val_evaluator = test_evaluator
