@@ -1,22 +1,8 @@
 """STFAN on DVD: a sequence of 20 frames of 320x448 a GPU, 400 epochs (Zhou et al., ICCV 2019)."""
 
-_base_ = [
-    '../_base_/models/stfan.py', '../_base_/datasets/dvd.py', '../_base_/schedules/stfan_400e.py',
-    '../_base_/default_runtime.py'
-]
+_base_ = './stfan_gopro.py'
 
-train_pipeline = [
-    dict(type='LoadVideoFrames', crop_size=(320, 448)),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
-    dict(type='PackInputs', meta_keys={{_base_.meta_keys}}),
-]
-test_pipeline = [dict(type='LoadVideoFrames'),
-                 dict(type='PackInputs', meta_keys={{_base_.meta_keys}})]
-
-train_dataloader = dict(
-    dataset=dict(
-        mode='video', run_length=20, frames_per_video=None, repeat=1, pipeline=train_pipeline))
-# whole videos
-test_dataloader = dict(num_workers=1, dataset=dict(mode='video', pipeline=test_pipeline))
+data_root = 'data/DVD'
+train_dataloader = dict(dataset=dict(type='DVDDataset', data_root=data_root))
+test_dataloader = dict(dataset=dict(type='DVDDataset', data_root=data_root))
 val_dataloader = test_dataloader
