@@ -148,6 +148,34 @@ def test_signal_saves_and_ends_cleanly(tiny_data, undisturbed, tmp_path, name):
     assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
 
 
+@pytest.mark.parametrize('name, requeued', [('SIGUSR1', True), ('SIGTERM', False)])
+def test_slurm_job_is_requeued(tiny_data, tmp_path, monkeypatch, name, requeued):
+    """The announced end of a job's time puts it back into the queue, scancel does not."""
+    called = tmp_path / 'called'
+    scontrol = tmp_path / 'bin' / 'scontrol'
+    scontrol.parent.mkdir()
+    scontrol.write_text(f'#!/bin/sh\necho "$@" > {called}\n')
+    scontrol.chmod(0o755)
+    monkeypatch.setenv('PATH', str(scontrol.parent), prepend=os.pathsep)
+    monkeypatch.setenv('SLURM_JOB_ID', '4711')
+    cfg = tiny_config(tiny_data, tmp_path / 'work',
+                      custom_hooks=[dict(type='InterruptHook', requeue=True)])
+    number = getattr(signal, name)
+    assert run(cfg, prepare=at(3, lambda _: os.kill(os.getpid(), number))) == 0
+    assert (tmp_path / 'work' / 'interrupted.pth').is_file()
+    assert called.exists() == requeued
+    assert not requeued or called.read_text() == 'requeue 4711\n'
+
+
+def test_without_slurm_an_interruption_still_ends_cleanly(tiny_data, tmp_path, monkeypatch):
+    monkeypatch.setenv('SLURM_JOB_ID', '4711')
+    monkeypatch.setenv('PATH', str(tmp_path))  # no scontrol
+    cfg = tiny_config(tiny_data, tmp_path / 'work',
+                      custom_hooks=[dict(type='InterruptHook', requeue=True)])
+    assert run(cfg, prepare=at(3, lambda _: os.kill(os.getpid(), signal.SIGUSR1))) == 0
+    assert (tmp_path / 'work' / 'interrupted.pth').is_file()
+
+
 def test_epochs_resume_anywhere(tiny_data, tmp_path_factory):
     """3 steps an epoch, a schedule by epochs, interrupted within one and at the end of one."""
     make = dict(

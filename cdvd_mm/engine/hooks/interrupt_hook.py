@@ -33,7 +33,8 @@ class InterruptHook(Hook):
         interval (int): With several processes, steps between agreements
             (a small exchange that waits for the GPU).
         requeue (bool): Under SLURM, ask for the job to be put into the queue
-            again (``scontrol requeue``).
+            again (``scontrol requeue``) where SIGUSR1 ended it. SIGTERM does
+            not: ``scancel`` sends it.
     """
 
     priority = 'LOWEST'
@@ -63,24 +64,35 @@ class InterruptHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Save and stop, if asked to."""
-        stop = self.received is not None
+        received = self.received or 0
         if get_world_size() > 1:
             if (runner.iter + 1) % self.interval:
                 return
-            flag = torch.tensor(int(stop), device=get_device())
+            flag = torch.tensor(received, device=get_device())
             all_reduce(flag, 'max')
-            stop = bool(flag.item())
-        if not stop:
+            received = int(flag.item())
+        if not received:
             return
         self.save(runner, self.file_name)
-        self.received, received = None, self.received
+        self.received = None
         runner.train_loop.stop_training = True
-        name = signal.Signals(received).name if received else 'another process'
-        runner.logger.warning(
-            f'stopped by {name} after step {runner.iter + 1}; --resume auto goes on from there')
+        runner.logger.warning(f'stopped by {signal.Signals(received).name} after step '
+                              f'{runner.iter + 1}; --resume auto goes on from there')
+        if self.requeue and received == signal.SIGUSR1 and is_main_process():
+            self._ask_for_requeue(runner)
+
+    @staticmethod
+    def _ask_for_requeue(runner) -> None:
         job = os.environ.get('SLURM_JOB_ID')
-        if self.requeue and job and is_main_process():
-            subprocess.run(['scontrol', 'requeue', job], check=False)
+        if not job:
+            runner.logger.warning('this is no SLURM job (SLURM_JOB_ID is not set): not requeued')
+            return
+        try:
+            subprocess.run(['scontrol', 'requeue', job], check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = (getattr(error, 'stderr', None) or str(error)).strip()
+            runner.logger.error(f'SLURM did not requeue job {job}: {reason}. Submit it again; '
+                                '--resume auto goes on')
 
     @staticmethod
     def save(runner, file_name: str) -> str:
