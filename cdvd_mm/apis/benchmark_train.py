@@ -183,7 +183,7 @@ def make_batch(num_frames: int, batch_size: int, size: int, seed: int = 0) -> di
         base = nn.functional.interpolate(coarse, size=(size + 16, size + 16), mode='bicubic')
         frames = torch.cat([base[..., 2 * k:2 * k + size, k:k + size] for k in range(num_frames)])
         frames = (frames.clamp(0, 1) * 255).byte()
-        sample = DataSample(gt_img=frames.flip(-1).flip(-1))
+        sample = DataSample(gt_img=frames.clone())
         sample.set_metainfo(dict(img_channel_order='RGB', gt_channel_order='RGB'))
         inputs.append(frames)
         samples.append(sample)
