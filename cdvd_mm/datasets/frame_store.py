@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import struct
+import threading
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from itertools import islice
 
 import cv2
 import numpy as np
-from mmengine.fileio import get_file_backend
+from mmengine.fileio import BaseStorageBackend, get_file_backend
 from mmengine.logging import print_log
 
 from cdvd_mm.files import write_atomically
@@ -64,16 +65,18 @@ def unfinished_store(root: str) -> str | None:
 
 
 _STORES: dict[str, tuple[int, FrameStore]] = {}
+_OPENING = threading.Lock()  # LMDB refuses to open a store twice in a process
 
 
 def open_store(root: str) -> FrameStore:
     """The store in a folder, opened once a process."""
     root = os.path.abspath(root)
-    pid, store = _STORES.get(root, (None, None))
-    if pid != os.getpid():
-        store = FrameStore(root)
-        _STORES[root] = (os.getpid(), store)
-    return store
+    with _OPENING:
+        pid, store = _STORES.get(root, (None, None))
+        if pid != os.getpid():
+            store = FrameStore(root)
+            _STORES[root] = (os.getpid(), store)
+        return store
 
 
 def _import_lmdb():
@@ -194,13 +197,17 @@ class FrameStore:
 
     def _get(self, key: str) -> bytes | None:
         if self._backend is None:
-            _import_lmdb()
-            self._backend = get_file_backend(
-                backend_args=dict(backend='lmdb', db_path=self.root))
-            if self._backend.get(_COMPLETE) != self.index['id'].encode():
-                raise ValueError(f'{self.root}: {DATA_NAME} and {INDEX_NAME} do not belong '
-                                 'together; copy the store again or write it again')
+            with _OPENING:
+                self._backend = self._backend or self._open()
         return self._backend.get(key)
+
+    def _open(self) -> BaseStorageBackend:
+        _import_lmdb()
+        backend = get_file_backend(backend_args=dict(backend='lmdb', db_path=self.root))
+        if backend.get(_COMPLETE) != self.index['id'].encode():
+            raise ValueError(f'{self.root}: {DATA_NAME} and {INDEX_NAME} do not belong together; '
+                             'copy the store again or write it again')
+        return backend
 
 
 # ------------------------------------------------------------------------ writing

@@ -408,7 +408,9 @@ def test_command_interrupted_from_outside(tmp_path, model, repo_root):
     command = [sys.executable, str(repo_root / 'tools/deblur.py'), str(source),
                str(tmp_path / 'out.mp4'), *model, '--device', 'cpu', '--quiet',
                '--segment-frames', '10']
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(  # who runs the tests in the background has SIGINT ignored
+        command, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     parts = tmp_path / 'out.mp4.parts'
     deadline = time.time() + 120
     while time.time() < deadline and not list(parts.glob('*.pkt')) and process.poll() is None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -208,3 +209,23 @@ def test_workers_after_a_fork(data, tmp_path):
     loader = DataLoader(dataset, num_workers=2, batch_size=None, collate_fn=lambda s: s['inputs'])
     assert len(list(loader)) == 5
     assert os.getpid() == frame_store._STORES[os.path.abspath(store)][0]
+
+
+def test_threads_open_a_store_once(data, tmp_path, monkeypatch):
+    """LMDB refuses to open a store twice in a process."""
+    from mmengine.fileio import LmdbBackend
+    store = str(tmp_path / 'store')
+    prepare('GOPRO', str(data), store=store)
+    opened, get_client = [], LmdbBackend._get_client
+
+    def slow(self):
+        opened.append(self)
+        time.sleep(0.2)  # long enough for the others to come by
+        return get_client(self)
+
+    monkeypatch.setattr(LmdbBackend, '_get_client', slow)
+    paths = [f'{store}::test/t/sharp/{i:06d}' for i in range(1, 5)]
+    with ThreadPoolExecutor(4) as pool:
+        frames = list(pool.map(read_frame, paths))
+    assert len(opened) == 1
+    assert all(np.array_equal(frames[i - 1], frame('t', i, 'sharp')) for i in range(1, 5))
