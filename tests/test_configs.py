@@ -66,9 +66,11 @@ def test_paper_settings(name):
     cfg = Config.fromfile(str(ROOT / f'configs/cdvd_{name}.py'))
     assert cfg.train_dataloader.batch_size * 8 == 8  # 8 GPUs
     assert cfg.train_cfg.max_epochs == 500
-    model = MODELS.build(cfg.model)
+    with DefaultScope.overwrite_default_scope('cdvd_mm'):
+        init_default_scope('cdvd_mm')
+        model = MODELS.build(cfg.model)
+        groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     assert sum(p.numel() for p in model.parameters()) == 16_187_045
-    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     rates = {}
     for group in groups:
         rate = round(group['lr'], 9)
