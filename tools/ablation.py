@@ -34,15 +34,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def known_rows() -> list[str]:
+    """Names of the rows in configs/ablation."""
+    return sorted(path.stem for path in CONFIGS.glob('*.py'))
+
+
 def find_config(name: str) -> str:
     """Path of a row."""
     if name.endswith('.py'):
         return name
-    rows = {path.stem: str(path) for path in sorted(CONFIGS.glob('*.py'))}
-    if name not in rows:
-        raise ValueError(f'there is no row {name!r}; choose from {", ".join(rows)}, or give the '
-                         'path of a config')
-    return rows[name]
+    if name not in known_rows():
+        raise ValueError(f'there is no row {name!r}; choose from {", ".join(known_rows())}, or '
+                         'give the path of a config')
+    return str(CONFIGS / f'{name}.py')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,8 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     from cdvd_mm.apis.ablation import run_ablation, to_markdown
     from cdvd_mm.engine.errors import TrainingStopped
     try:
-        configs = [find_config(name) for name in args.configs] or \
-            sorted(str(path) for path in CONFIGS.glob('*.py'))
+        configs = [find_config(name) for name in args.configs or known_rows()]
         table = run_ablation(configs, args.out, args.data, args.seeds, args.cfg_options,
                              args.iters, args.repeat)
     except (ValueError, OSError, TrainingStopped) as error:

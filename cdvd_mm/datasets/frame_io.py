@@ -236,7 +236,7 @@ def write_frame(path: str, image: np.ndarray) -> None:
 
     Args:
         path: File to write; its folder must exist.
-        image: (h, w, 3) uint8, RGB.
+        image: (h, w, 3) uint8, or uint16 for 16 bits a channel, RGB.
 
     Raises:
         OSError: As raised by the file system, with the path in it.

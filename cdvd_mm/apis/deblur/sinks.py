@@ -57,10 +57,8 @@ class FolderSink:
 
     def publish(self) -> None:
         """Give the folder its name."""
-        old = None
         if self._output.exists():
-            old = self._output.with_name(self._output.name + '.parts') / 'replaced'
-            os.replace(self._output, old)
+            os.replace(self._output, self._folder.with_name('replaced'))
         os.replace(self._folder, self._output)
 
 
