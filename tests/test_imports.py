@@ -1,6 +1,7 @@
 """Imports run one way: every folder may import only what the table below allows it."""
 
 import ast
+import graphlib
 import sys
 from pathlib import Path
 
@@ -10,29 +11,52 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'cdvd_mm'
 
 NETWORK_PARTS = {'torch', 'numpy', 'mmengine', 'mmcv', 'cdvd_mm.ops', 'cdvd_mm.registry'}
+FILES = {'cdvd_mm.files', 'cdvd_mm.progress', 'cdvd_mm.windows'}
 DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
-        'cdvd_mm.datasets', 'cdvd_mm.files'}
-# What a folder may import beside the standard library and its own modules, by prefix. The most
+        'cdvd_mm.datasets'} | FILES
+ENGINE = NETWORK_PARTS | FILES | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'}
+INFERENCE = NETWORK_PARTS | FILES | {'cdvd_mm.models', 'cdvd_mm.engine'}
+VIDEO = {'av', 'cv2', 'numpy', 'mmengine', 'PIL', 'cdvd_mm.files'}
+# The rooms that stand on top: they may reach all others but each other, and only apis, cli and
+# tools import them.
+TOP = {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'mmengine', 'mmcv', 'mmagic', 'matplotlib', 'yaml',
+       'cdvd_mm.ops', 'cdvd_mm.models', 'cdvd_mm.inference', 'cdvd_mm.video', 'cdvd_mm.datasets',
+       'cdvd_mm.evaluation', 'cdvd_mm.engine', 'cdvd_mm.registry', 'cdvd_mm.version'} | FILES
+# What a room may import beside the standard library and its own modules, by prefix. The most
 # specific entry counts; third-party packages that are optional are imported inside functions.
 ALLOWED = {
+    'cdvd_mm.version': set(),
+    'cdvd_mm.files': set(),
+    'cdvd_mm.windows': {'numpy'},
+    'cdvd_mm.progress': {'mmengine', 'rich'},
+    'cdvd_mm.registry': {'mmengine', 'mmagic.registry'},
+    'cdvd_mm.check_env': {'rich', 'torch'},
+    'cdvd_mm.compat': {'torch', 'torchvision', 'numpy', 'mmengine', 'mmcv', 'mmagic', 'packaging',
+                       'cdvd_mm.ops'},
     'cdvd_mm.ops': {'torch', 'triton'},
+    'cdvd_mm.models': NETWORK_PARTS,
     'cdvd_mm.models.priors': NETWORK_PARTS,
     'cdvd_mm.models.losses': NETWORK_PARTS,
     'cdvd_mm.models.flow_estimators': NETWORK_PARTS | {'mmflow'},
     'cdvd_mm.models.backbones': NETWORK_PARTS,
     'cdvd_mm.models.restorers': NETWORK_PARTS | {'mmagic.models', 'mmagic.structures',
                                                  'cdvd_mm.models'},
-    'cdvd_mm.datasets': DATA | {'lmdb', 'rich', 'skimage'},
-    'cdvd_mm.evaluation': DATA | {'mmagic.evaluation', 'lpips', 'matplotlib'},
-    'cdvd_mm.engine': NETWORK_PARTS | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization',
-                                      'cdvd_mm.files'},
-    'cdvd_mm.registry': {'mmengine', 'mmagic.registry'},
-    'cdvd_mm.check_env': {'rich', 'torch'},
-    'cdvd_mm.files': set(),
-    'cdvd_mm.version': set(),
+    'cdvd_mm.inference': INFERENCE,
+    'cdvd_mm.video': VIDEO,
+    'cdvd_mm.deblur': VIDEO | {'torch', 'rich', 'cdvd_mm.inference', 'cdvd_mm.video',
+                               'cdvd_mm.datasets.frame_io'} | FILES,
+    'cdvd_mm.datasets': DATA | {'lmdb'},
+    'cdvd_mm.data_tools': TOP | {'skimage'},
+    'cdvd_mm.evaluation': DATA | {'mmagic.evaluation', 'lpips'},
+    'cdvd_mm.engine': ENGINE,
+    'cdvd_mm.engine.launch': ENGINE | {'cdvd_mm.engine', 'cdvd_mm.evaluation'},
+    'cdvd_mm.converters': {'torch', 'cdvd_mm.models', 'cdvd_mm.files', 'cdvd_mm.version'},
+    'cdvd_mm.bench': TOP,
+    'cdvd_mm.reports': TOP | {'cdvd_mm.bench', 'cdvd_mm.data_tools'},
 }
+FREE = {'cdvd_mm', 'cdvd_mm.apis', 'cdvd_mm.cli'}  # the public face, and the command
 # Nothing knows of compat but what has to start it, and what starts processes.
-COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.apis.runner', 'cdvd_mm.apis.compare.run'}
+COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.engine.launch', 'cdvd_mm.reports.compare.run'}
 # What tools may import: they parse arguments, call the package once and show the result. OpenCV's
 # number of threads is theirs to set.
 TOOLS = {'cdvd_mm', 'mmengine', 'rich', 'cv2'}
@@ -71,17 +95,19 @@ def violations(source: str, module: str, is_package: bool = False) -> list[str]:
     for name in sorted(imports(source, module, is_package)):
         if name.split('.')[0] in sys.stdlib_module_names:
             continue
-        if within(name, f'{PACKAGE}.compat') and not within(module, f'{PACKAGE}.compat') \
-                and module not in COMPAT_USERS:
-            bad.append(f'{module} imports {name}: nothing outside compat knows of it')
+        if within(name, f'{PACKAGE}.compat') and not within(module, f'{PACKAGE}.compat'):
+            if module not in COMPAT_USERS:
+                bad.append(f'{module} imports {name}: nothing outside compat knows of it')
         elif folder is not None and not any(
                 within(name, prefix) for prefix in ALLOWED[folder] | {folder}):
             bad.append(f'{module} imports {name}: {folder} may import '
                        f'{", ".join(sorted(ALLOWED[folder])) or "nothing"}')
-        elif within(name, f'{PACKAGE}.apis') and module.startswith(PACKAGE) \
-                and not within(module, f'{PACKAGE}.apis'):
-            bad.append(f'{module} imports {name}: only tools, tests and apis import apis')
     return bad
+
+
+def room(module: str) -> str:
+    """The folder or file right below the package that a module belongs to."""
+    return '.'.join(module.split('.')[:2])
 
 
 def python_files(folder: str) -> list[Path]:
@@ -93,6 +119,50 @@ def test_directions(path):
     found = violations(path.read_text(encoding='utf-8'), module_name(path),
                        path.name == '__init__.py')
     assert not found, '\n'.join(found)
+
+
+def package_imports() -> dict[str, set[str]]:
+    """Every module of the package, and the modules of the package that it imports."""
+    paths = {module_name(path): path for path in python_files(PACKAGE)}
+    graph = {}
+    for module, path in paths.items():
+        names = imports(path.read_text(encoding='utf-8'), module, path.name == '__init__.py')
+        found = {next((part for part in (name, name.rpartition('.')[0]) if part in paths), None)
+                 for name in names if within(name, PACKAGE)}
+        graph[module] = found - {None, module, PACKAGE}
+    return graph
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The nodes of one circle in order, or nothing."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_every_room_has_a_row():
+    rooms = {room(module) for module in package_imports()} - FREE
+    assert rooms == {room(name) for name in ALLOWED}
+
+
+def test_no_circle_of_files():
+    assert not circle(package_imports())
+
+
+def test_no_circle_of_rooms():
+    graph: dict[str, set[str]] = {}
+    for module, names in package_imports().items():
+        graph.setdefault(room(module), set()).update(room(name) for name in names)
+    for name, others in graph.items():
+        others.discard(name)
+    assert not circle(graph)
+
+
+def test_a_circle_is_found():
+    assert circle({'a': {'b'}, 'b': {'c'}, 'c': {'a'}})
+    assert not circle({'a': {'b', 'c'}, 'b': {'c'}})
 
 
 @pytest.mark.parametrize('path', python_files('tools'), ids=lambda path: path.stem)
@@ -119,9 +189,13 @@ def test_mmflow_is_reached_in_one_file():
     ('cdvd_mm.datasets.gopro', 'from cdvd_mm.models import CDVDNet'),
     ('cdvd_mm.datasets.gopro', 'def f():\n    from ..models import CDVDNet'),
     ('cdvd_mm.datasets.gopro', 'from .. import models'),
-    ('cdvd_mm.evaluation.metric', 'import cdvd_mm.apis.model'),
+    ('cdvd_mm.evaluation.metric', 'import cdvd_mm.inference.model'),
     ('cdvd_mm.models.backbones.net', 'import cdvd_mm.compat'),
     ('cdvd_mm.check_env', 'import mmengine'),
+    ('cdvd_mm.inference.tiling', 'from cdvd_mm.deblur import job'),
+    ('cdvd_mm.video.reader', 'from cdvd_mm.inference import tiling'),
+    ('cdvd_mm.engine.loop', 'from cdvd_mm.evaluation import protocols'),
+    ('cdvd_mm.bench.macs', 'from cdvd_mm.reports import ablation'),
 ])
 def test_violations_are_found(module, source):
     assert violations(source, module)
@@ -132,7 +206,8 @@ def test_violations_are_found(module, source):
     ('cdvd_mm.models.backbones.net', 'from ...ops import warp\nfrom ...registry import MODELS'),
     ('cdvd_mm.models.restorers.restorer', 'from mmagic.models import BaseEditModel'),
     ('cdvd_mm.datasets.gopro', 'from ..registry import DATASETS\nfrom .layouts import Video'),
-    ('cdvd_mm.apis.model', 'from cdvd_mm.models import CDVDNet\nfrom cdvd_mm.datasets import demo'),
+    ('cdvd_mm.engine.launch', 'from cdvd_mm.evaluation import protocols'),
+    ('cdvd_mm.bench.macs', 'from cdvd_mm.models import CDVDNet\nfrom cdvd_mm.datasets import dvd'),
 ])
 def test_allowed_imports_pass(module, source):
     assert not violations(source, module)

@@ -89,7 +89,7 @@ def packets(path: Path, kind: str) -> list[tuple]:
 
 def images(path: Path) -> list[np.ndarray]:
     """All frames, (h, w, 3) RGB uint8."""
-    from cdvd_mm.apis.video import open_reader
+    from cdvd_mm.video import open_reader
     with open_reader(path) as reader:
         return [frame.image for frame in reader.frames()]
 

@@ -22,8 +22,8 @@ def main() -> int:
     parser.add_argument('--repeats', type=int, default=5, help='timed runs of each model')
     parser.add_argument('--launcher', default='none', choices=['none', 'pytorch', 'slurm', 'mpi'])
     args = parser.parse_args()
-    from cdvd_mm.apis.compare.report import compare
-    from cdvd_mm.apis.runner import is_main_process
+    from cdvd_mm.engine.launch import is_main_process
+    from cdvd_mm.reports.compare.report import compare
     try:
         comparison = compare(
             args.models, args.data, args.protocol, args.out, device=args.device,

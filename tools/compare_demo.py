@@ -11,7 +11,7 @@ import sys
 
 def main() -> int:
     """Parse the arguments, train and compare."""
-    from cdvd_mm.apis.compare.demo import CONFIGS, compare_demo
+    from cdvd_mm.reports.compare.demo import CONFIGS, compare_demo
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('configs', nargs='*', default=list(CONFIGS), metavar='CONFIG',
                         help='default: the _demo configs of all four methods')

@@ -18,7 +18,7 @@ from mmengine.config import DictAction
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    from cdvd_mm.apis.deblur_cli import parse_tile, parse_time
+    from cdvd_mm.deblur.command import parse_tile, parse_time
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('source', metavar='INPUT', help='video file or folder of frames')
@@ -62,7 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Restore; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.apis.deblur_cli import run
+    from cdvd_mm.deblur.command import run
     return run(**vars(args))
 
 

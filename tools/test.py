@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Test; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.apis import runner
+    from cdvd_mm.engine import launch as runner
     try:
         cfg = runner.load_config(args.config, args.cfg_options, args.work_dir)
         metrics = runner.test(cfg, args.checkpoint, args.launcher, args.amp, args.protocol,

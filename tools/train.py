@@ -36,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Train; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.apis import runner
+    from cdvd_mm.engine import launch as runner
     from cdvd_mm.engine.errors import TrainingStopped
     try:
         cfg = runner.load_config(args.config, args.cfg_options, args.work_dir)

@@ -1,7 +1,31 @@
-"""What users call: inference on videos, training, testing; what ``tools/`` call."""
+"""The public face: what other programs import; each name is imported when it is first asked for."""
 
-from cdvd_mm.models.streaming import StreamingCascade, build_streamer
+from __future__ import annotations
 
-from .video_inferencer import VideoDeblurInferencer
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ['StreamingCascade', 'VideoDeblurInferencer', 'build_streamer']
+if TYPE_CHECKING:
+    from cdvd_mm.engine.launch import load_config, test, train
+    from cdvd_mm.inference.inferencer import VideoDeblurInferencer
+    from cdvd_mm.inference.model import init_model
+    from cdvd_mm.models.streaming import StreamingCascade, build_streamer
+
+_HOMES = {
+    'StreamingCascade': 'cdvd_mm.models.streaming',
+    'VideoDeblurInferencer': 'cdvd_mm.inference.inferencer',
+    'build_streamer': 'cdvd_mm.models.streaming',
+    'init_model': 'cdvd_mm.inference.model',
+    'load_config': 'cdvd_mm.engine.launch',
+    'test': 'cdvd_mm.engine.launch',
+    'train': 'cdvd_mm.engine.launch',
+}
+
+__all__ = ['StreamingCascade', 'VideoDeblurInferencer', 'build_streamer', 'init_model',
+           'load_config', 'test', 'train']
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..registry import DATASETS
+from cdvd_mm.registry import DATASETS
+
 from .official import DVD_TEST
 from .video_deblur import VideoDeblurDataset
 

@@ -29,10 +29,10 @@ from mmengine.fileio import BaseStorageBackend, get_file_backend
 from mmengine.logging import print_log
 
 from cdvd_mm.files import write_atomically
+from cdvd_mm.progress import progress_bar
 
 from .frame_io import FrameError, decode_frame, read_bytes
 from .layouts import Video
-from .progress import progress_bar
 
 INDEX_NAME = 'frame_store.json'
 PLAN_NAME = 'frame_store.part.json'

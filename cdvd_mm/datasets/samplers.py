@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sized
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
 
-from ..registry import DATA_SAMPLERS
+from cdvd_mm.registry import DATA_SAMPLERS
 
 
 @DATA_SAMPLERS.register_module()

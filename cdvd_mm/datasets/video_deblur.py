@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from ..registry import DATASETS
+from cdvd_mm.progress import track
+from cdvd_mm.registry import DATASETS
+from cdvd_mm.windows import equal_runs, scored_frames, split_runs, window_indices
+
 from .frame_io import FrameError, probe_frame
 from .frame_store import is_store, open_store, unfinished_store
 from .layouts import Problem, Video, find_layout, pair_frames, sub_folders, video_folders
 from .official import official_test_videos
-from .progress import track
-from .windows import equal_runs, scored_frames, split_runs, window_indices
 
 _READERS = 8  # threads that read the frames' headers; they wait for the disk
 

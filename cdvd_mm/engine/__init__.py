@@ -1,5 +1,5 @@
 """What runs around the models: loop, hooks, optimiser wrappers and checkpoints."""
 
-from . import hooks, loops, optim, visualizer
+from . import hooks, loop, optim, visualizer
 
-__all__ = ['hooks', 'loops', 'optim', 'visualizer']
+__all__ = ['hooks', 'loop', 'optim', 'visualizer']

@@ -11,7 +11,7 @@ from torch import nn
 
 from cdvd_mm.files import remove_partial_files
 
-from .loops import ResumableTrainLoop
+from .loop import ResumableTrainLoop
 from .saving import find_latest_checkpoint
 
 

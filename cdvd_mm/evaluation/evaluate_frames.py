@@ -14,8 +14,8 @@ from cdvd_mm.datasets.layouts import (
     sub_folders,
     video_folders,
 )
-from cdvd_mm.datasets.prepare import DATASETS_BY_NAME
-from cdvd_mm.datasets.progress import track
+from cdvd_mm.datasets.official import DVD_TEST
+from cdvd_mm.progress import track
 
 from .protocols import Protocol, get_protocol
 from .results import Results, device_name, summarise, versions
@@ -90,7 +90,7 @@ def _sharp_videos(gt: str) -> dict[str, dict[str, str]]:
                 if v.sharp is not None}
     layout = find_layout(gt, 'test')
     if layout is not None:
-        official = DATASETS_BY_NAME['DVD'].OFFICIAL_TEST_VIDEOS if layout == 'dvd' else ()
+        official = DVD_TEST if layout == 'dvd' else ()
         folders, problems = video_folders(gt, 'test', layout, official)
         videos = {}
         for folder in folders:

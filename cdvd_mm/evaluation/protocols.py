@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from cdvd_mm.datasets.windows import scored_frames
+from cdvd_mm.windows import scored_frames
 
 
 @dataclass(frozen=True)

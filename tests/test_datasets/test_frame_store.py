@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from video_data import frame
 
+from cdvd_mm.data_tools.prepare import prepare
 from cdvd_mm.datasets import GoProDataset, frame_store
 from cdvd_mm.datasets.frame_io import FrameError, read_frame
-from cdvd_mm.datasets.prepare import prepare
 
 FORK = multiprocessing.get_context('fork')
 KEYS = ['img', 'gt']

@@ -74,7 +74,7 @@ def test_frames_per_video_and_repeat(make_dataset):
 
 def test_paper_epoch_lengths():
     """1,955 windows of GOPRO and 5,262 of DVD come from videos' first 100 frames."""
-    from cdvd_mm.datasets.windows import scored_frames
+    from cdvd_mm.windows import scored_frames
     assert len(scored_frames(100, 2)) == 96
     assert len(scored_frames(134, 2)) == 130
     gopro_test = [100] * 9 + [134, 77]

@@ -21,7 +21,7 @@ from tiny_training import (
 )
 
 from cdvd_mm import files
-from cdvd_mm.apis.runner import load_config
+from cdvd_mm.engine.launch import load_config
 from cdvd_mm.engine.saving import find_latest_checkpoint
 from cdvd_mm.files import write_atomically
 

@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 
-from cdvd_mm.apis import runner
+from cdvd_mm.engine import launch as runner
 
 
 def make_data(root: Path, videos: int = 2, length: int = 7, size: int = 24) -> Path:

@@ -12,12 +12,12 @@ import pytest
 from mmengine.config import Config
 from video_data import frame
 
+from cdvd_mm.data_tools.prepare import prepare
 from cdvd_mm.datasets import GoProDataset
-from cdvd_mm.datasets.prepare import prepare
 from cdvd_mm.evaluation import PROTOCOLS, score_frame
 from cdvd_mm.evaluation.configure import configure_test
 from cdvd_mm.evaluation.evaluate_frames import evaluate_frames
-from cdvd_mm.evaluation.plot_results import plot_results
+from cdvd_mm.reports.plots.results import plot_results
 
 
 def load_tool(path):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from cdvd_mm.apis.ablation import run_ablation
 from cdvd_mm.registry import MODELS
+from cdvd_mm.reports.ablation import run_ablation
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs/ablation'

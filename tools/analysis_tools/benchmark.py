@@ -12,7 +12,7 @@ from mmengine.config import DictAction
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    from cdvd_mm.apis.benchmark import FORMS, parse_size
+    from cdvd_mm.bench.inference import FORMS, parse_size
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='path of a config with a CDVDNet')
@@ -39,7 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Time, print the table; return the exit code."""
     args = vars(parse_args(argv))
-    from cdvd_mm.apis import benchmark as api
+    from cdvd_mm.bench import inference as api
     json_path, markdown_path = args.pop('json'), args.pop('markdown')
     try:
         report = api.benchmark(**args, say=lambda line: print(line, file=sys.stderr))

@@ -59,8 +59,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     import cv2
 
-    from cdvd_mm.apis.runner import load_config
-    from cdvd_mm.datasets.loader_benchmark import benchmark_loader
+    from cdvd_mm.bench.loader import benchmark_loader
+    from cdvd_mm.engine.launch import load_config
     cv2.setNumThreads(0)  # as in training
     try:
         cfg = load_config(args.config, args.cfg_options)

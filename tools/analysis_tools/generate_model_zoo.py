@@ -11,7 +11,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--check', action='store_true', help='write nothing, fail if out of date')
     args = parser.parse_args()
-    from cdvd_mm.apis.model_zoo import generate
+    from cdvd_mm.reports.model_zoo import generate
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     try:
         changed = generate(root, check=args.check)

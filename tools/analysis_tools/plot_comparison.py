@@ -28,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Compare; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.apis.comparison import plot_comparison
+    from cdvd_mm.reports.plots.comparison import plot_comparison
     try:
         result = plot_comparison(args.config, args.checkpoint, args.out_dir, args.examples,
                                  args.device, args.cfg_options)

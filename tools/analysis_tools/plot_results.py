@@ -25,7 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Draw; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.evaluation.plot_results import plot_results
+    from cdvd_mm.reports.plots.results import plot_results
     try:
         written = plot_results(args.reports, args.out, args.metric, args.worst, args.labels)
     except (ValueError, OSError) as error:

@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Make the data; return the exit code."""
     args = vars(parse_args(argv))
-    from cdvd_mm.datasets.demo import DemoSettings, make_demo_data
+    from cdvd_mm.data_tools.demo import DemoSettings, make_demo_data
     folder, force = args.pop('folder'), args.pop('force')
     try:
         settings = DemoSettings(**{key: value for key, value in args.items() if value is not None})

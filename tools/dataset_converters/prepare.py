@@ -57,7 +57,7 @@ def print_report(report) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Check and convert; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.datasets.prepare import prepare
+    from cdvd_mm.data_tools.prepare import prepare
     try:
         report = prepare(args.dataset, args.root, args.deep, args.json, args.store, args.codec,
                          args.workers)

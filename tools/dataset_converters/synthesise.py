@@ -49,7 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Synthesise; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.apis.synthesise import synthesise
+    from cdvd_mm.data_tools.synthesise import synthesise
     try:
         reports = synthesise(
             args.videos, args.out, args.frames, args.response, args.size, args.split,

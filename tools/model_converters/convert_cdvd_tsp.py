@@ -11,7 +11,7 @@ def main() -> int:
     parser.add_argument('source', help="the authors' CDVD_TSP_*.pt")
     parser.add_argument('target', help='checkpoint to write')
     args = parser.parse_args()
-    from cdvd_mm.apis.converters.cdvd_tsp import convert_cdvd_tsp
+    from cdvd_mm.converters.cdvd_tsp import convert_cdvd_tsp
     try:
         state = convert_cdvd_tsp(args.source, args.target)
     except (ValueError, OSError) as error:

@@ -11,7 +11,7 @@ def main() -> int:
     parser.add_argument('source', help='a released deblurring checkpoint')
     parser.add_argument('target', help='checkpoint to write')
     args = parser.parse_args()
-    from cdvd_mm.apis.converters.edvr import convert_edvr
+    from cdvd_mm.converters.edvr import convert_edvr
     try:
         state = convert_edvr(args.source, args.target)
     except (ValueError, OSError) as error:

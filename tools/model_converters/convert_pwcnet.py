@@ -23,7 +23,7 @@ def main() -> int:
                         help="over the channels (default: sum, MMFlow's scaled=False, for a "
                         "file of MMFlow's training, mean otherwise)")
     args = parser.parse_args()
-    from cdvd_mm.apis.converters.pwcnet import convert_pwcnet
+    from cdvd_mm.converters.pwcnet import convert_pwcnet
     try:
         state = convert_pwcnet(args.source, args.target, channel_order=args.channel_order,
                                correlation=args.correlation)

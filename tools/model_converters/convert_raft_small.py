@@ -11,7 +11,7 @@ def main() -> int:
     parser.add_argument('source', help="the authors' raft-small.pth")
     parser.add_argument('target', help='checkpoint to write')
     args = parser.parse_args()
-    from cdvd_mm.apis.converters.raft_small import convert_raft_small
+    from cdvd_mm.converters.raft_small import convert_raft_small
     try:
         state = convert_raft_small(args.source, args.target)
     except (ValueError, OSError) as error:

@@ -11,7 +11,7 @@ def main() -> int:
     parser.add_argument('source', help="the authors' checkpoint (best-ckpt.pth.tar)")
     parser.add_argument('target', help='checkpoint to write')
     args = parser.parse_args()
-    from cdvd_mm.apis.converters.stfan import convert_stfan
+    from cdvd_mm.converters.stfan import convert_stfan
     try:
         state = convert_stfan(args.source, args.target)
     except (ValueError, OSError) as error:

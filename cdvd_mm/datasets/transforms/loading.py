@@ -7,8 +7,8 @@ from collections import OrderedDict
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from ...registry import TRANSFORMS
-from ..frame_io import FrameError, read_frame
+from cdvd_mm.datasets.frame_io import FrameError, read_frame
+from cdvd_mm.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()

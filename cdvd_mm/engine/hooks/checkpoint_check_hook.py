@@ -3,9 +3,8 @@
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from cdvd_mm.engine.checkpoint import check_state_dict, get_state_dict
 from cdvd_mm.registry import HOOKS
-
-from ..checkpoint import check_state_dict, get_state_dict
 
 
 @HOOKS.register_module()

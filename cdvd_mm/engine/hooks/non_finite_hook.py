@@ -8,9 +8,9 @@ import os.path as osp
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
+from cdvd_mm.engine.errors import TrainingStopped
 from cdvd_mm.registry import HOOKS
 
-from ..errors import TrainingStopped
 from .interrupt_hook import InterruptHook
 
 

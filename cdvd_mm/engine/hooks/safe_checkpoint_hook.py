@@ -10,11 +10,10 @@ from collections import deque
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
+from cdvd_mm.engine.errors import TrainingStopped
+from cdvd_mm.engine.saving import POINTER
 from cdvd_mm.files import write_atomically
 from cdvd_mm.registry import HOOKS
-
-from ..errors import TrainingStopped
-from ..saving import POINTER
 
 
 @HOOKS.register_module()

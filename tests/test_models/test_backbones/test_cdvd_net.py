@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdvd_mm.apis.converters.cdvd_tsp import convert_cdvd_tsp_state_dict
+from cdvd_mm.converters.cdvd_tsp import convert_cdvd_tsp_state_dict
 from cdvd_mm.models.backbones import CDVDNet
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdvd_mm.apis.converters.edvr import convert_edvr_state_dict
+from cdvd_mm.converters.edvr import convert_edvr_state_dict
 from cdvd_mm.models.backbones.edvr_deblur_net import EDVRDeblurNet
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdvd_mm.apis.converters.stfan import convert_stfan_state_dict
+from cdvd_mm.converters.stfan import convert_stfan_state_dict
 from cdvd_mm.models.backbones.stfan_net import STFANNet
 
 

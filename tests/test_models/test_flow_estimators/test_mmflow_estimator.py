@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from cdvd_mm.apis.converters.raft_small import convert_raft_small
+from cdvd_mm.converters.raft_small import convert_raft_small
 from cdvd_mm.models.flow_estimators import MMFlowEstimator
 from cdvd_mm.models.flow_estimators.mmflow_estimator import PWCNET, RAFT_SMALL
 from cdvd_mm.ops import warp_with_mask

@@ -1,0 +1,1 @@
+"""Speed, memory and multiply-adds of networks, training steps and loaders."""

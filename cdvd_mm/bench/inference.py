@@ -1,0 +1,430 @@
+"""How fast the network restores frames: forms, precisions, sizes and backends in one run.
+
+Rounds are interleaved (every case once, then every case again), so that a
+machine that slows down or is shared slows all cases down alike; figures are
+medians with their spread. The share of the device's peak is measured in the
+same rounds, by a large matrix product and a large copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import gc
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from cdvd_mm.inference.precision import matmul_precision, prepare_network
+from cdvd_mm.models.streaming import StreamingCascade, restore_window_plainly
+from cdvd_mm.ops.backends import preferring
+
+from .macs import count_macs
+
+FORMS = ('plain', 'streaming')
+_DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
+
+
+def device_name(device: torch.device) -> str:
+    """What a figure was measured on: 'NVIDIA H100', '2 cores of an AMD EPYC'."""
+    if device.type == 'cuda':
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    if os.path.isfile('/proc/cpuinfo'):
+        for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
+            if line.startswith('model name'):
+                name = line.split(':', 1)[1].strip()
+                break
+    threads = torch.get_num_threads()
+    return f'{threads} core{"s" if threads > 1 else ""} of an {name}' \
+        if name[:1] in 'AEIOU' else f'{threads} core{"s" if threads > 1 else ""} of a {name}'
+
+
+@dataclasses.dataclass
+class Case:
+    """One thing to be timed, and its figures.
+
+    Args:
+        form (str): 'plain' (window by window, triple by triple, pair by pair)
+            or 'streaming'.
+        height (int): Of the frames.
+        width (int): Of the frames.
+        precision (str): fp32, tf32, fp16 or bf16.
+        backend (str): 'auto' or 'torch'.
+        compile (bool): With torch.compile.
+    """
+
+    form: str
+    height: int
+    width: int
+    precision: str
+    backend: str = 'auto'
+    compile: bool = False
+    seconds: list = dataclasses.field(default_factory=list)
+    cpu_seconds: list = dataclasses.field(default_factory=list)
+    macs: int = 0
+    peak_memory: int = 0
+    error: str = ''
+
+    @property
+    def label(self) -> str:
+        """A short name."""
+        extras = '' if self.backend == 'auto' else f', {self.backend}'
+        extras += ', compiled' if self.compile else ''
+        return f'{self.form} {self.width}x{self.height} {self.precision}{extras}'
+
+    @property
+    def median(self) -> float:
+        """Seconds a frame."""
+        return statistics.median(self.seconds) if self.seconds else float('nan')
+
+
+class _Runner:
+    """Makes a case's network give one frame a call."""
+
+    def __init__(self, case: Case, network: nn.Module, device: torch.device) -> None:
+        self.case = case
+        self.device = device
+        self.network = prepare_network(copy.deepcopy(network), case.precision, device.type,
+                                       case.compile)
+        generator = torch.Generator().manual_seed(0)
+        coarse = torch.rand(1, 3, case.height // 8 + 8, case.width // 8 + 8, generator=generator)
+        picture = nn.functional.interpolate(coarse, scale_factor=8, mode='bilinear',
+                                            align_corners=False)
+        # a picture that moves: 2 pixels right, 1 down a frame
+        self.frames = [picture[..., k:k + case.height, 2 * k:2 * k + case.width]
+                       .contiguous().to(device) for k in range(2 * network.num_stages + 1)]
+        self.streamer = StreamingCascade(self.network)
+        self.index = 0
+        if case.form == 'streaming':
+            with self._settings():
+                for _ in range(self.streamer.context + 1):  # from then on a frame a push
+                    self._next()
+
+    def _settings(self) -> contextlib.ExitStack:
+        stack = contextlib.ExitStack()
+        stack.enter_context(matmul_precision(self.case.precision))
+        stack.enter_context(preferring(self.case.backend))
+        return stack
+
+    def _next(self) -> list[Tensor]:
+        frame = self.frames[self.index % len(self.frames)]
+        self.index += 1
+        return self.streamer.push(frame)
+
+    def once(self) -> None:
+        """Restore one frame, and wait for it."""
+        with self._settings():
+            if self.case.form == 'streaming':
+                assert len(self._next()) == 1
+            else:
+                restore_window_plainly(self.network, self.frames)
+            if self.device.type == 'cuda':
+                torch.cuda.synchronize(self.device)
+
+    def time(self) -> None:
+        """Time :meth:`once`, by the clock and by what the process got of the CPU."""
+        start, cpu = time.perf_counter(), time.process_time()
+        self.once()
+        self.case.seconds.append(time.perf_counter() - start)
+        self.case.cpu_seconds.append(time.process_time() - cpu)
+
+    def peak_memory(self) -> int:
+        """Bytes above what was held before, network and state included."""
+        if self.device.type == 'cuda':
+            torch.cuda.reset_peak_memory_stats(self.device)
+            self.once()
+            return torch.cuda.max_memory_allocated(self.device)
+        before = _reset_peak()
+        if before is None:
+            return 0
+        self.once()
+        return max(0, _status('VmHWM') - before)
+
+
+def _status(key: str) -> int:
+    for line in Path('/proc/self/status').read_text(encoding='utf-8').splitlines():
+        if line.startswith(f'{key}:'):
+            return 1024 * int(line.split()[1])
+    return 0
+
+
+def _reset_peak() -> int | None:
+    """Set the process's peak memory back to what it holds; None where that cannot be done."""
+    gc.collect()
+    try:
+        Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
+    except OSError:
+        return None
+    return _status('VmRSS')
+
+
+class _Peak:
+    """A large matrix product, or a large copy."""
+
+    def __init__(self, kind: str, device: torch.device) -> None:
+        self.kind = kind
+        self.device = device
+        self.seconds: list[float] = []
+        on_gpu = device.type == 'cuda'
+        if kind == 'copy':
+            self.source = torch.ones((1 << 28) if on_gpu else (1 << 24), device=device)
+            self.target = torch.empty_like(self.source)
+            self.work = 2 * self.source.numel() * 4
+        else:
+            side = 8192 if on_gpu else 256
+            while True:
+                self.source = torch.rand(side, side, device=device).to(
+                    _DTYPES.get(kind, torch.float))
+                self.work = 2 * side**3
+                # a CPU without this precision emulates it, slowly
+                if on_gpu or side >= 1024 or self._time() > .5:
+                    break
+                side *= 2
+
+    def measure(self) -> None:
+        """Time it once."""
+        self.seconds.append(self._time())
+
+    def _time(self) -> float:
+        with matmul_precision(self.kind if self.kind != 'copy' else 'fp32'):
+            start = time.perf_counter()
+            if self.kind == 'copy':
+                self.target.copy_(self.source)
+            else:
+                self.source @ self.source
+            if self.device.type == 'cuda':
+                torch.cuda.synchronize(self.device)
+            return time.perf_counter() - start
+
+    @property
+    def rate(self) -> float:
+        """Operations, or bytes, a second: the fastest time, as this is to be a peak."""
+        return self.work / min(self.seconds)
+
+
+def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, rounds: int = 5,
+                  warmup: int = 1, say: Callable[[str], None] | None = None) -> dict:
+    """Time all cases, interleaved.
+
+    Args:
+        network (nn.Module): A CDVDNet; it is copied, not changed.
+        cases (list[Case]): What to time; their figures are filled in.
+        device (torch.device): Where.
+        rounds (int): How often each case is timed.
+        warmup (int): Calls of each case before that, at least 1.
+        say (Callable, optional): Called with a line on what is going on.
+
+    Returns:
+        dict: JSON-able report.
+    """
+    say = say or (lambda line: None)
+    network = network.to(device).eval()
+    runners = []
+    for case in cases:
+        say(f'warming up: {case.label}')
+        try:
+            runner = _Runner(case, network, device)
+            for _ in range(warmup - 1):
+                runner.once()
+            case.peak_memory = runner.peak_memory()
+            case.macs = _count(network, case)
+            runners.append(runner)
+        except (RuntimeError, NotImplementedError) as error:
+            case.error = str(error).splitlines()[0]
+            say(f'left out: {case.label}: {case.error}')
+    peaks = {kind: _Peak(kind, device)
+             for kind in dict.fromkeys([r.case.precision for r in runners] + ['copy'])}
+    for peak in peaks.values():
+        peak.measure()
+        peak.seconds.clear()
+    for k in range(rounds):
+        say(f'round {k + 1} of {rounds}')
+        for runner in runners:
+            runner.time()
+        for peak in peaks.values():
+            for _ in range(3):
+                peak.measure()
+    return _report(cases, peaks, device, rounds, network)
+
+
+def _count(network: nn.Module, case: Case) -> int:
+    """Multiply-adds a frame, counted without computing."""
+    # autocast does not know the meta device
+    with mock.patch.object(torch, 'autocast', lambda *_, **__: contextlib.nullcontext()):
+        return _count_on_meta(network, case)
+
+
+def _count_on_meta(network: nn.Module, case: Case) -> int:
+    meta = copy.deepcopy(network).to('meta')
+    frames = [torch.empty(1, 3, case.height, case.width, device='meta')
+              for _ in range(2 * network.num_stages + 2)]
+    if case.form == 'plain':
+        return count_macs(restore_window_plainly, meta, frames[:-1]).total
+    streamer = StreamingCascade(meta)
+    for frame in frames[:-1]:
+        streamer.push(frame)
+    return count_macs(streamer.push, frames[-1]).total
+
+
+def _report(cases: list[Case], peaks: dict[str, _Peak], device: torch.device, rounds: int,
+            network: nn.Module) -> dict:
+    rows = []
+    for case in cases:
+        row = {'form': case.form, 'width': case.width, 'height': case.height,
+               'precision': case.precision, 'backend': case.backend, 'compile': case.compile}
+        if case.error:
+            rows.append({**row, 'error': case.error})
+            continue
+        flops = 2 * case.macs / case.median
+        rows.append({
+            **row, 'seconds': case.seconds, 'cpu_seconds': case.cpu_seconds,
+            'median': case.median, 'fastest': min(case.seconds),
+            'slowest': max(case.seconds), 'frames_per_second': 1 / case.median,
+            'macs': case.macs, 'peak_memory': case.peak_memory, 'flops': flops,
+            'share_of_peak': flops / peaks[case.precision].rate,
+        })
+    return {
+        'device': device_name(device), 'torch': torch.__version__, 'rounds': rounds,
+        'parameters': sum(p.numel() for p in network.parameters()),
+        'peaks': {kind: peak.rate for kind, peak in peaks.items()},
+        'cases': rows, 'ratios': _ratios(cases),
+    }
+
+
+def _ratios(cases: list[Case]) -> list[dict]:
+    """How many times as fast as plain fp32 every case is, by the medians of one run.
+
+    Beside it the ratios of each round by itself and of the CPU time, which a
+    load that comes and goes disturbs less.
+    """
+    ratios = []
+    for case in cases:
+        for other in cases:
+            same = (case.height, case.width) == (other.height, other.width)
+            reference = other.form == 'plain' and other.precision == 'fp32' \
+                and other.backend == case.backend and not other.compile
+            if same and reference and case is not other and case.seconds and other.seconds:
+                by_round = [b / a for a, b in zip(case.seconds, other.seconds)]
+                ratios.append({'case': case.label, 'against': other.label,
+                               'ratio': other.median / case.median,
+                               'ratio_by_round': statistics.median(by_round),
+                               'ratio_of_cpu_time': statistics.median(other.cpu_seconds)
+                               / statistics.median(case.cpu_seconds)})
+    return ratios
+
+
+def to_markdown(report: dict) -> str:
+    """The report as a table."""
+    peaks = ', '.join(
+        f'{kind} {rate / 1e9:.1f} GB/s' if kind == 'copy' else f'{kind} {rate / 1e12:.3g} TFLOP/s'
+        for kind, rate in report['peaks'].items())
+    lines = [
+        f'Device: {report["device"]}. PyTorch {report["torch"]}, '
+        f'{report["parameters"]:,} parameters, {report["rounds"]} interleaved rounds; '
+        f'measured peaks: {peaks}.', '',
+        '| form | size | precision | s a frame (fastest - slowest) | frames/s | GMACs a frame '
+        '| share of the matrix peak | peak memory |',
+        '|---|---|---|---|---|---|---|---|',
+    ]
+    for row in report['cases']:
+        form = row['form'] + ('' if row['backend'] == 'auto' else f' ({row["backend"]})') \
+            + (' (compiled)' if row['compile'] else '')
+        start = f'| {form} | {row["width"]}x{row["height"]} | {row["precision"]} |'
+        if 'error' in row:
+            lines.append(f'{start} not run: {row["error"]} | | | | |')
+            continue
+        lines.append(
+            f'{start} {row["median"]:.4g} ({row["fastest"]:.4g} - {row["slowest"]:.4g}) '
+            f'| {row["frames_per_second"]:.3g} | {row["macs"] / 1e9:.1f} '
+            f'| {100 * row["share_of_peak"]:.0f} % '
+            f'| {row["peak_memory"] / 2**20:.0f} MiB |')
+    if report['ratios']:
+        lines += ['', '| | times as fast as | ratio of the medians | median of the ratios '
+                  '| by CPU time |', '|---|---|---|---|---|']
+        lines += [f'| {r["case"]} | {r["against"]} | {r["ratio"]:.2f} | {r["ratio_by_round"]:.2f} '
+                  f'| {r["ratio_of_cpu_time"]:.2f} |' for r in report['ratios']]
+    return '\n'.join(lines) + '\n'
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of '848x480'.
+
+    Raises:
+        ValueError: Something else.
+    """
+    parts = text.lower().split('x')
+    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise ValueError(f'{text!r} is no size: expected WIDTHxHEIGHT, 848x480 for one')
+    return int(parts[0]), int(parts[1])
+
+
+def benchmark(config: str, checkpoint: str | None = None, device: str = 'auto',
+              sizes: list | tuple = ((256, 256), ), precisions: list | tuple = ('fp32', ),
+              forms: list | tuple = FORMS, backends: list | tuple = ('auto', ),
+              compile: bool = False, rounds: int = 5, warmup: int = 1,
+              threads: int | None = None, cfg_options: dict | None = None,
+              say: Callable[[str], None] | None = None) -> dict:
+    """Build a model and time it.
+
+    Args:
+        config (str): Path of a config with a CDVDNet.
+        checkpoint (str, optional): Its weights; speed does not depend on them.
+        device (str): auto, cpu, cuda or cuda:N.
+        sizes (Sequence[tuple[int, int]]): Widths and heights.
+        precisions (Sequence[str]): fp32, tf32, fp16, bf16; 'plain' runs in fp32 only.
+        forms (Sequence[str]): 'plain' and 'streaming'.
+        backends (Sequence[str]): 'auto' and 'torch'.
+        compile (bool): Time streaming with torch.compile besides.
+        rounds (int): How often each case is timed.
+        warmup (int): Calls before that.
+        threads (int, optional): Threads of the CPU.
+        cfg_options (dict, optional): Settings that override the config's.
+        say (Callable, optional): Called with a line on what is going on.
+
+    Returns:
+        dict: The report, see :func:`to_markdown`.
+
+    Raises:
+        ValueError: A model that is no cascade, a size that does not fit.
+    """
+    from cdvd_mm.inference.model import init_model
+    if threads:
+        torch.set_num_threads(threads)
+    model = init_model(config, checkpoint, device, cfg_options)
+    network = model.generator
+    if not hasattr(network, 'restore_triples'):
+        raise ValueError(f'{config}: {type(network).__name__} is no cascade; the benchmark '
+                         'compares forms of CDVDNet')
+    for width, height in sizes:
+        if width % network.size_divisor or height % network.size_divisor:
+            raise ValueError(f'{width}x{height}: sides must be multiples of '
+                             f'{network.size_divisor}')
+    cases = []
+    for width, height in sizes:
+        for backend in backends:
+            if 'plain' in forms:
+                cases.append(Case('plain', height, width, 'fp32', backend))
+            if 'streaming' in forms:
+                cases += [Case('streaming', height, width, precision, backend, compiled)
+                          for precision in precisions
+                          for compiled in ((False, True) if compile else (False, ))]
+    target = next(network.parameters()).device
+    return run_benchmark(network, cases, target, rounds, warmup, say)
+
+
+def write_report(report: dict, json_path: str | None, markdown_path: str | None) -> None:
+    """Write the report where asked to."""
+    for path, text in ((json_path, json.dumps(report, indent=1) + '\n'),
+                       (markdown_path, to_markdown(report))):
+        if path:
+            Path(path).write_text(text, encoding='utf-8')

@@ -1,0 +1,390 @@
+"""How fast a training step is, where its time goes, and what memory it takes.
+
+The step is compared with the *plain form* of the same network: every triple of
+frames and every pair of flow on its own, every frame's flow features computed
+anew for each pair. Rounds are interleaved (every case once, then every case
+again), so that a machine that slows down slows all cases down alike; figures
+are medians.
+"""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import gc
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from mmagic.structures import DataSample
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from cdvd_mm.engine.hooks.network_hooks import checkpoint_modules
+from cdvd_mm.inference.model import select_device
+from cdvd_mm.models.backbones.cdvd_net import AlignedTriples, CDVDNet, StageDetails
+from cdvd_mm.ops import warp_with_mask
+from cdvd_mm.registry import MODELS
+
+from .inference import device_name
+
+CASES = {
+    'plain': dict(plain=True),
+    'batched': {},
+    'fused': dict(fused=True),
+    'channels_last': dict(channels_last=True),
+    'bf16': dict(dtype='bfloat16'),
+    'fp16': dict(dtype='float16'),
+    'fast': dict(dtype='bfloat16', channels_last=True, fused=True),
+    'compile': dict(dtype='bfloat16', channels_last=True, fused=True, compile=True),
+    'checkpointing': dict(checkpointing=True),
+}
+"""What is measured, by name: options of a step."""
+
+_M_MMAP_THRESHOLD = -3  # of mallopt(3)
+
+PARTS = ('forward', 'backward', 'optimiser', 'synchronisation')
+
+
+def plain_details(net: CDVDNet, frames: Tensor,
+                  num_active_stages: int | None = None) -> list[StageDetails]:
+    """What :meth:`CDVDNet.forward_details` computes, one triple and one pair after the other.
+
+    Args:
+        net (CDVDNet): The network.
+        frames (Tensor): (n, t, 3, h, w) RGB in [0, 1].
+        num_active_stages (int, optional): Stages to run. Default: None, all.
+
+    Returns:
+        list[StageDetails]: One for each stage.
+    """
+    outputs = []
+    clip = list(frames.unbind(1))
+    for _ in range(num_active_stages or net.num_stages):
+        triples = []
+        for k in range(1, len(clip) - 1):
+            before, middle, after = clip[k - 1:k + 2]
+            flows, warped, masks = [], [], []
+            for neighbour in (before, after):
+                flow = net.flow_estimator(middle, neighbour)
+                frame, mask = warp_with_mask(neighbour, flow)
+                flows.append(flow)
+                warped.append(frame)
+                masks.append(mask)
+            aligned = AlignedTriples(torch.stack((warped[0], middle, warped[1]), 1),
+                                     torch.stack(masks, 1), torch.stack(flows, 1))
+            sharpness = net.sharpness(aligned)
+            triples.append((net.restore(aligned, sharpness), *aligned, sharpness))
+        details = StageDetails(*(None if parts[0] is None else torch.stack(parts, 1)
+                                 for parts in zip(*triples)))
+        clip = list(details.restored.unbind(1))
+        outputs.append(details)
+    return outputs
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 by itself, and not by way of single precision."""
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported()
+    probes = (getattr(torch.cpu, name, None)
+              for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'))
+    return any(probe() for probe in probes if probe)
+
+
+class Step:
+    """A training step of one case, on weights of its own.
+
+    Args:
+        model (nn.Module): A restorer; copied.
+        cfg (Config): With ``optim_wrapper``.
+        device (torch.device): Where to compute.
+        plain (bool): The plain form.
+        dtype (str, optional): Of mixed precision.
+        channels_last (bool): Memory format of the weights.
+        fused (bool): One launch for the update of all parameters.
+        compile (bool): ``torch.compile`` of the restoration network.
+        checkpointing (bool): Activation checkpointing.
+    """
+
+    def __init__(self, model: nn.Module, cfg: Config, device: torch.device, plain: bool = False,
+                 dtype: str | None = None, channels_last: bool = False, fused: bool = False,
+                 compile: bool = False, checkpointing: bool = False) -> None:  # noqa: A002
+        self.model = copy.deepcopy(model).to(device).train()
+        self.device = device
+        generator = self.model.generator
+        if plain:
+            generator.forward_details = lambda *args: plain_details(generator, *args)
+        if channels_last:
+            generator.to(memory_format=torch.channels_last)
+        if checkpointing:
+            checkpoint_modules(self.model)
+        if compile:
+            generator.reconstruction.compile()
+        wrapper = copy.deepcopy(cfg.optim_wrapper)
+        wrapper.update(type='GuardedOptimWrapper', dtype=dtype, accumulative_counts=1)
+        wrapper.constructor = 'GroupedOptimWrapperConstructor'
+        if fused:
+            wrapper.optimizer.fused = True
+        with DefaultScope.overwrite_default_scope('cdvd_mm'):
+            self.wrapper = build_optim_wrapper(self.model, wrapper)
+
+    def __call__(self, data: dict, mark: Callable[[str], None] = lambda part: None) -> Tensor:
+        """Run the step.
+
+        Args:
+            data (dict): A batch as a data loader gives it.
+            mark (Callable): Called with the name of every part when it ends.
+
+        Returns:
+            Tensor: The loss.
+        """
+        torch.manual_seed(0)  # the random pixels of the loss are the same for all cases
+        data = copy.copy(data)
+        with self.wrapper.optim_context(self.model):
+            batch = self.model.data_preprocessor(data, True)
+            losses = self.model(**batch, mode='loss')
+        loss, _ = self.model.parse_losses(losses)
+        mark('forward')
+        self.wrapper.backward(loss)
+        mark('backward')
+        if torch.distributed.is_initialized():
+            gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            torch.distributed.all_reduce(flat)
+        mark('synchronisation')
+        self.wrapper.step()
+        self.wrapper.zero_grad()
+        mark('optimiser')
+        return loss.detach()
+
+
+def make_batch(num_frames: int, batch_size: int, size: int, seed: int = 0) -> dict:
+    """Draw a batch of smooth random clips as a data loader gives it.
+
+    Args:
+        num_frames (int): t.
+        batch_size (int): Clips.
+        size (int): Height and width.
+        seed (int): Of the clips.
+
+    Returns:
+        dict: ``inputs`` (t, 3, h, w) uint8 and ``data_samples`` of each clip.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    inputs, samples = [], []
+    for _ in range(batch_size):
+        coarse = torch.rand(1, 3, size // 8 + 2, size // 8 + 2, generator=generator)
+        base = nn.functional.interpolate(coarse, size=(size + 16, size + 16), mode='bicubic')
+        frames = torch.cat([base[..., 2 * k:2 * k + size, k:k + size] for k in range(num_frames)])
+        frames = (frames.clamp(0, 1) * 255).byte()
+        sample = DataSample(gt_img=frames.clone())
+        sample.set_metainfo(dict(img_channel_order='RGB', gt_channel_order='RGB'))
+        inputs.append(frames)
+        samples.append(sample)
+    return dict(inputs=inputs, data_samples=samples)
+
+
+def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256,
+                    batch_size: int = 1, rounds: int = 5, device: str = 'auto',
+                    data_root: str | None = None) -> dict:
+    """Measure training steps.
+
+    The rounds that are compared take one batch that is there already. With
+    ``data_root`` every case then trains from the config's data loader, and
+    the time it waits for its next batch is the part ``data``.
+
+    Args:
+        cfg (Config): A training config of CDVDNet.
+        cases (list[str], optional): Names of :data:`CASES`. Default: None,
+            those that make sense on the device.
+        size (int): Height and width of the patch.
+        batch_size (int): Windows of a step.
+        rounds (int): Timed steps of each case; two more warm up.
+        device (str): 'auto', 'cpu', 'cuda' or 'cuda:N'.
+        data_root (str, optional): Dataset to train from, with a train split.
+            Default: None, the wait for data is not measured.
+
+    Returns:
+        dict: ``device``, ``setting``, and ``cases``: of each case the median
+        ``seconds`` of a step, ``samples_per_s``, ``speedup`` over the plain
+        form (median of the rounds' ratios), ``parts`` in seconds (``data``
+        is None where it was not measured), ``memory`` in bytes above what
+        weights and moments take, and ``loss`` of the first step.
+
+    Raises:
+        ValueError: An unknown case, a network without flow, or a device that
+            is not there.
+        FileNotFoundError: ``data_root`` is not there.
+    """
+    chosen = select_device(device)
+    names = cases or (['plain', 'batched', 'bf16', 'fast', 'compile', 'checkpointing']
+                      if chosen.type == 'cuda' else
+                      ['plain', 'batched', 'fused', *(['bf16'] if has_fast_bf16(chosen) else []),
+                       'checkpointing'])
+    unknown = [name for name in names if name not in CASES]
+    if unknown:
+        raise ValueError(f'unknown case(s) {unknown}; choose from {list(CASES)}')
+    loader = None if data_root is None else _loader(cfg, data_root, size, batch_size)
+    model = _build(cfg)
+    data = make_batch(model.generator.num_frames, batch_size, size)
+    results = {name: dict(seconds=[], parts={part: [] for part in PARTS}) for name in names}
+    for name in names:
+        results[name]['memory'] = _peak_memory(model, cfg, chosen, CASES[name], data)
+    steps = {name: Step(model, cfg, chosen, **CASES[name]) for name in names}
+    for number in range(rounds + 2):
+        for name, step in steps.items():
+            _round(step, data, results[name], first=number == 0, timed=number >= 2)
+    plain = results.get('plain', {}).get('seconds')
+    summary = {}
+    for name, result in results.items():
+        seconds = statistics.median(result['seconds'])
+        summary[name] = dict(
+            seconds=seconds, samples_per_s=batch_size / seconds, loss=result['loss'],
+            memory=result['memory'],
+            speedup=statistics.median(a / b for a, b in zip(plain, result['seconds']))
+            if plain else None,
+            parts={'data': None if loader is None else _wait_for_data(steps[name], loader, rounds),
+                   **{part: statistics.median(times) for part, times in result['parts'].items()}})
+    return dict(device=device_name(chosen), cases=summary, setting=(
+        f'{batch_size} window(s) of {model.generator.num_frames} frames of {size}x{size}, '
+        f'{rounds} interleaved rounds, PyTorch {torch.__version__}'))
+
+
+def to_text(report: dict) -> str:
+    """A table of what :func:`benchmark_train` measured."""
+    lines = [f'{report["device"]}; {report["setting"]}', '',
+             '| case | s/step | steps/s | samples/s | x plain | data | forward | backward | '
+             'synchronisation | optimiser | memory (MiB) | first loss |', '|' + ' --- |' * 12]
+    for name, case in report['cases'].items():
+        parts = case['parts']
+        speedup = '' if case['speedup'] is None else f'{case["speedup"]:.2f}'
+        data = '' if parts['data'] is None else f'{parts["data"]:.3f}'
+        lines.append(
+            f'| {name} | {case["seconds"]:.3f} | {1 / case["seconds"]:.2f} | '
+            f'{case["samples_per_s"]:.2f} | {speedup} | {data} | {parts["forward"]:.3f} | '
+            f'{parts["backward"]:.3f} | {parts["synchronisation"]:.3f} | '
+            f'{parts["optimiser"]:.3f} | {case["memory"] / 2**20:.0f} | {case["loss"]:.6f} |')
+    return '\n'.join(lines) + '\n'
+
+
+def _build(cfg: Config) -> nn.Module:
+    settings = copy.deepcopy(cfg.model)
+    if not settings.generator.get('flow_estimator', True):
+        raise ValueError('the benchmark compares forms of the cascade with flow, but the config '
+                         'has flow_estimator=None')
+    settings.pop('stage_milestones', None)  # all stages
+    if settings.generator.get('flow_estimator'):
+        settings.generator.flow_estimator.pop('init_cfg', None)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('cdvd_mm'):
+        return MODELS.build(settings)
+
+
+def _loader(cfg: Config, data_root: str, size: int, batch_size: int) -> DataLoader:
+    """The config's training data, without an end."""
+    settings = copy.deepcopy(cfg.train_dataloader)
+    settings.update(batch_size=batch_size, sampler=dict(type='InfiniteSampler', shuffle=True))
+    settings.dataset.data_root = data_root
+    for step in settings.dataset.pipeline:
+        if step.get('crop_size'):
+            step.crop_size = size
+    with DefaultScope.overwrite_default_scope('cdvd_mm'):
+        return Runner.build_dataloader(settings, seed=0)
+
+
+def _wait_for_data(step: Step, loader: DataLoader, rounds: int) -> float:
+    """Median time that a training waits for its next batch, seconds."""
+    batches, waits = iter(loader), []
+    for number in range(rounds + 2):  # two warm up
+        start = time.perf_counter()
+        batch = next(batches)
+        if number >= 2:
+            waits.append(time.perf_counter() - start)
+        step(batch)
+        _synchronise(step.device)
+    return statistics.median(waits)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def _round(step: Step, data: dict, result: dict, first: bool, timed: bool) -> None:
+    """One step as it is, and one with a stop after every part."""
+    _synchronise(step.device)
+    start = time.perf_counter()
+    loss = step(data)
+    _synchronise(step.device)
+    if timed:
+        result['seconds'].append(time.perf_counter() - start)
+    if first:
+        result['loss'] = float(loss)
+        return
+    last = [time.perf_counter()]
+
+    def mark(part: str) -> None:
+        _synchronise(step.device)
+        now = time.perf_counter()
+        if timed:
+            result['parts'][part].append(now - last[0])
+        last[0] = now
+
+    if step.device.type == 'cuda' or timed:
+        step(data, mark)
+
+
+def _peak_memory(model: nn.Module, cfg: Config, device: torch.device, case: dict,
+                 data: dict) -> int:
+    """Peak of a second step above what is there between steps, bytes."""
+    if device.type == 'cuda':
+        step = Step(model, cfg, device, **case)
+        step(data)
+        gc.collect()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        step(data)
+        _synchronise(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    return _peak_of_child(lambda: Step(model, cfg, device, **case), lambda step: step(data))
+
+
+def _peak_of_child(prepare: Callable, run: Callable) -> int:
+    """Peak of the resident memory of a process that does this, above what it had before."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            torch.set_num_threads(1)  # the parent's threads are not there: waiting for them hangs
+            # what is freed goes back at once: the peak is that of the tensors alive
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**16)
+            step = prepare()
+            # gradients and moments count as there between steps
+            for param in step.model.parameters():
+                param.grad = torch.ones_like(param)
+            step.wrapper.optimizer.step()
+            step.wrapper.zero_grad()
+            os.write(writer, str(_resident()).encode())
+            run(step)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writer)
+    _, status, usage = os.wait4(child, 0)
+    before = os.read(reader, 64)
+    os.close(reader)
+    if status or not before:
+        raise RuntimeError('the process that measures memory failed')
+    return usage.ru_maxrss * 1024 - int(before)
+
+
+def _resident() -> int:
+    with open('/proc/self/statm', encoding='ascii') as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')

@@ -1,0 +1,213 @@
+"""Pictures in, restored pictures out, whatever the network needs in between."""
+
+from __future__ import annotations
+
+import collections
+import os
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from cdvd_mm.models.streaming import build_streamer
+from cdvd_mm.ops import pad_to_multiple
+
+from .precision import OutOfMemoryError, matmul_precision, prepare_network
+from .tiling import DEFAULT_OVERLAP, SMALLEST_TILE, TiledStreamer, choose_tile
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that can be had on a device (0.8 of what a CPU's machine has free)."""
+    if device.type == 'cuda':
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    pages = os.sysconf('SC_AVPHYS_PAGES') if hasattr(os, 'sysconf') else 1 << 21
+    try:
+        with open('/proc/meminfo', encoding='ascii') as file:
+            for line in file:
+                if line.startswith('MemAvailable:'):
+                    return 0.8 * 1024 * int(line.split()[1])
+    except OSError:
+        pass
+    return 0.8 * 4096 * pages
+
+
+class FrameRestorer:
+    """Feeds pictures through a network, in order.
+
+    Pads to the network's multiple and crops back, cuts large frames into
+    tiles, and, where the GPU's memory runs out, goes on with smaller ones. It
+    begins anew where the size of the frames changes.
+
+    Args:
+        model (nn.Module): A restorer with a ``generator``, as
+            :func:`~cdvd_mm.inference.model.init_model` gives it, or the network
+            itself. Other precisions than fp32 change it.
+        precision (str): fp32, tf32, fp16 or bf16; see
+            :func:`~cdvd_mm.inference.precision.prepare_network`.
+        tile (int | str | None): Side of the tiles in pixels; 'auto' takes
+            whole frames where memory allows and tiles otherwise; None never
+            takes tiles.
+        overlap (int): Overlap of tiles in pixels.
+        compile (bool): Use torch.compile.
+
+    Raises:
+        ValueError: Unknown precision, impossible tile, or a network that
+            cannot be run frame by frame.
+    """
+
+    def __init__(self, model: nn.Module, precision: str = 'fp32', tile: int | str | None = 'auto',
+                 overlap: int = DEFAULT_OVERLAP, compile: bool = False) -> None:
+        if isinstance(tile, int) and tile < SMALLEST_TILE // 2:
+            raise ValueError(f'tiles of {tile} pixels are too small: expected '
+                             f'{SMALLEST_TILE // 2} or more, or auto')
+        if isinstance(tile, str) and tile != 'auto':
+            raise ValueError(f"unknown tile {tile!r}: expected a number of pixels, 'auto' or None")
+        network = getattr(model, 'generator', model)
+        self.device = next((p.device for p in network.parameters()), torch.device('cpu'))
+        self.precision = precision
+        self.network = prepare_network(network.eval(), precision, self.device.type, compile)
+        self.divisor = getattr(network, 'size_divisor', getattr(model, 'size_divisor', 4))
+        self.context = self._make().context
+        self.tile = tile
+        self.overlap = overlap
+        self._streamer = None
+        self._limit: int | None = None  # tiles no larger than this, once memory ran out
+        self.reset()
+
+    def _make(self) -> object:
+        return build_streamer(self.network)
+
+    def reset(self) -> None:
+        """Forget the current scene."""
+        if self._streamer is not None:
+            self._streamer.reset()
+        self._shape = None
+        self._pushed = 0
+        self._given = 0
+        self._inputs = collections.deque(maxlen=2 * self.context + 1)
+
+    def push(self, image: np.ndarray) -> list[Tensor]:
+        """Take the next picture.
+
+        Args:
+            image (np.ndarray): (h, w, 3), RGB, uint8 or uint16; of the size of
+                the pictures before it.
+
+        Returns:
+            list[Tensor]: Restored pictures that became ready, in order:
+            (h, w, 3), RGB, on the device; uint8, or int32 holding 16-bit
+            numbers. :func:`to_array` fetches them.
+
+        Raises:
+            ValueError: Another size in the middle of a scene, or no picture.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype not in (np.uint8, np.uint16):
+            raise ValueError('expected a picture (h, w, 3), RGB, uint8 or uint16, found '
+                             f'{image.shape}, {image.dtype}')
+        if self._shape is None:
+            self._start(image)
+        elif self._shape != image.shape or self._deep != (image.dtype == np.uint16):
+            raise ValueError(f'the size changes within a scene: {self._shape} before, '
+                             f'{image.shape} now; flush first')
+        self._inputs.append(image)
+        self._pushed += 1
+        return self._run(lambda: self._streamer.push(self._load(image)))
+
+    def flush(self) -> list[Tensor]:
+        """End the scene; give what is left of it (see :meth:`push`)."""
+        if self._shape is None:
+            return []
+        restored = self._run(lambda: self._streamer.flush(), flushing=True)
+        self.reset()
+        return restored
+
+    def _start(self, image: np.ndarray) -> None:
+        size = tuple(-(-side // self.divisor) * self.divisor for side in image.shape[:2])
+        self._deep = image.dtype == np.uint16
+        tile = self._tile_for(size)
+        if self._shape is None and self._streamer is not None and self._built == (size, tile):
+            self._streamer.reset()
+        else:
+            self._build(size, tile)
+        self._shape = image.shape
+
+    def _tile_for(self, size: tuple[int, int]) -> int | None:
+        tile = self.tile
+        if tile == 'auto':
+            tile = choose_tile(*size, free_memory(self.device))
+            if tile is not None and self._limit is None:
+                print_log(f'frames of {size[1]}x{size[0]} are restored in tiles of {tile} pixels: '
+                          'that is what the free memory allows', 'current')
+        if self._limit is not None:
+            tile = self._limit if tile is None else min(tile, self._limit)
+        return None if tile is None or tile >= max(size) else tile
+
+    def _build(self, size: tuple[int, int], tile: int | None) -> None:
+        self._streamer = None
+        self._streamer = self._make() if tile is None else TiledStreamer(
+            self._make, *size, tile, self.overlap, self.divisor)
+        self._built = (size, tile)
+
+    def _run(self, step: object, flushing: bool = False) -> list[Tensor]:
+        try:
+            with torch.no_grad(), matmul_precision(self.precision):
+                restored = step()
+        except OutOfMemoryError as error:
+            restored = None
+            reason = str(error).splitlines()[0] if str(error) else 'out of memory'
+        if restored is None:
+            restored = self._replay(reason, flushing)
+        self._given += len(restored)
+        return [self._store(frame) for frame in restored]
+
+    def _replay(self, reason: str, flushing: bool) -> list[Tensor]:
+        """Do the step again in smaller tiles, from the frames that it rests on."""
+        first = self._pushed - len(self._inputs)  # index of the oldest picture kept
+        while True:
+            size, tile = self._built
+            smaller = (tile or min(max(size), 2048)) // 2 // 64 * 64
+            if smaller < SMALLEST_TILE:
+                raise OutOfMemoryError(
+                    f'the memory of {self.device} does not suffice even for tiles of '
+                    f'{tile or max(size)} pixels ({reason}); close other programs that use it, '
+                    'or use --device cpu')
+            self._streamer = None
+            if self.device.type == 'cuda':
+                torch.cuda.empty_cache()
+            print_log(f'memory ran out ({reason}): going on in tiles of {smaller} pixels',
+                      'current', 30)
+            self._limit = smaller
+            self._build(size, smaller)
+            try:
+                with torch.no_grad(), matmul_precision(self.precision):
+                    restored = []
+                    for image in list(self._inputs):
+                        restored += self._streamer.push(self._load(image))
+                    if flushing:
+                        restored += self._streamer.flush()
+                return restored[self._given - first:]
+            except OutOfMemoryError as error:
+                reason = str(error).splitlines()[0] if str(error) else 'out of memory'
+
+    def _load(self, image: np.ndarray) -> Tensor:
+        """(h, w, 3) uint8 or uint16 -> (1, 3, h', w') in [0, 1]."""
+        peak = 65535 if self._deep else 255
+        array = image.astype(np.int32) if self._deep else np.ascontiguousarray(image)
+        frame = torch.from_numpy(array).to(self.device, non_blocking=True)
+        frame = frame.permute(2, 0, 1)[None].float().div_(peak)
+        return pad_to_multiple(frame[None], self.divisor)[0].contiguous()
+
+    def _store(self, frame: Tensor) -> Tensor:
+        """(1, 3, h', w') -> (h, w, 3), rounded."""
+        height, width = self._shape[:2]
+        peak, dtype = (65535, torch.int32) if self._deep else (255, torch.uint8)
+        frame = frame[0, :, :height, :width].float().clamp(0, 1).mul_(peak).round_()
+        return frame.to(dtype).permute(1, 2, 0).contiguous()
+
+
+def to_array(frame: Tensor) -> np.ndarray:
+    """Fetch a picture of :class:`FrameRestorer`: (h, w, 3), RGB, uint8 or uint16."""
+    array = frame.cpu().numpy()
+    return array.astype(np.uint16) if array.dtype == np.int32 else array

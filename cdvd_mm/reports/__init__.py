@@ -1,0 +1,1 @@
+"""What people read: comparisons, the ablation, the model zoo and plots."""

@@ -1,0 +1,142 @@
+"""The models of a comparison: what is named on the command line, built and called alike."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cdvd_mm.inference.model import init_model
+from cdvd_mm.windows import window_indices
+
+CLIP_FRAMES = 5
+"""Frames of the clips on which whole-video models are measured."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of a comparison.
+
+    Attributes:
+        label (str): Its name in the report.
+        config (str): Path of its config.
+        checkpoint (str, optional): Path of its checkpoint; None: weights as
+            initialised.
+    """
+
+    label: str
+    config: str
+    checkpoint: str | None
+
+
+def parse_entries(texts: Sequence[str]) -> list[Entry]:
+    """Read ``CONFIG[:CHECKPOINT]`` arguments.
+
+    Args:
+        texts (Sequence[str]): The arguments.
+
+    Returns:
+        list[Entry]: With labels that differ: the config's name, the
+        checkpoint's added where a config comes twice.
+
+    Raises:
+        ValueError: There is none, or the same model twice.
+    """
+    if not texts:
+        raise ValueError('name at least one model: CONFIG[:CHECKPOINT]')
+    if len(set(texts)) < len(texts):
+        raise ValueError('the same model is named twice: '
+                         f'{", ".join(sorted({t for t in texts if texts.count(t) > 1}))}')
+    pairs = [text.split(':', 1) if ':' in text else (text, None) for text in texts]
+    names = [os.path.splitext(os.path.basename(config))[0] for config, _ in pairs]
+    entries: list[Entry] = []
+    for name, (config, checkpoint) in zip(names, pairs):
+        label = name
+        if names.count(name) > 1:
+            stem = os.path.splitext(os.path.basename(checkpoint))[0] if checkpoint else 'untrained'
+            label = f'{name}-{stem}'
+        taken = {entry.label for entry in entries}
+        number = 2
+        while label in taken:
+            label, number = f'{label.rstrip("0123456789").rstrip("#")}#{number}', number + 1
+        entries.append(Entry(label, config, checkpoint or None))
+    return entries
+
+
+class ComparedModel:
+    """A restorer that restores frames of a video, windowed or not.
+
+    Args:
+        entry (Entry): Which model.
+        device (str): 'auto', 'cpu', 'cuda' ...
+
+    Raises:
+        FileNotFoundError: Config or checkpoint is not there.
+        ValueError: The checkpoint is one of another model, or the device is
+            not there.
+    """
+
+    def __init__(self, entry: Entry, device: str = 'auto') -> None:
+        self.entry = entry
+        self.restorer = init_model(entry.config, entry.checkpoint, device)
+        self.device = next(self.restorer.parameters()).device
+
+    @property
+    def network(self) -> nn.Module:
+        """The network itself."""
+        return self.restorer.generator
+
+    @property
+    def num_frames(self) -> int | None:
+        """Frames of its windows; None for models that go through whole videos."""
+        return getattr(self.network, 'num_frames', None)
+
+    def count_parameters(self) -> int:
+        """Parameters of the network."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def check_length(self, video: str, length: int) -> None:
+        """Raise ValueError where a video is too short for the model."""
+        if self.num_frames and length < self.num_frames:
+            raise ValueError(f'video {video} has {length} frames, the model restores windows of '
+                             f'{self.num_frames}')
+
+    def restore(self, frames: Tensor) -> Tensor:
+        """Restore a window's centre frame, or all frames of a clip.
+
+        Args:
+            frames (Tensor): (t, 3, h, w) RGB in [0, 1], on the model's device;
+                any size.
+
+        Returns:
+            Tensor: (3, h, w), or (t, 3, h, w) of a whole-video model; RGB,
+            not clamped.
+        """
+        with torch.no_grad():
+            return self.restorer.forward_tensor(frames[None])[0]
+
+    def restore_video(self, frames: Tensor, wanted: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+        """Restore the wanted frames of a video.
+
+        Args:
+            frames (Tensor): The whole video (t, 3, h, w), uint8, RGB.
+            wanted (Sequence[int]): Indices of the frames to restore.
+
+        Yields:
+            tuple[int, Tensor]: Index and restored frame (3, h, w), uint8.
+        """
+        if self.num_frames is None:
+            # nothing but the whole video gives a recurrent model its past
+            restored = self.restore(frames.to(self.device) / 255)
+            for index in wanted:
+                yield index, to_uint8(restored[index])
+            return
+        for index in wanted:
+            window = frames[window_indices(index, self.num_frames, len(frames))]
+            yield index, to_uint8(self.restore(window.to(self.device) / 255))
+
+
+def to_uint8(frame: Tensor) -> Tensor:
+    """Clamp and round a frame in [0, 1] to 8 bit, on the CPU."""
+    return (frame.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu()

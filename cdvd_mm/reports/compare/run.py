@@ -1,0 +1,326 @@
+"""Run several models on the same frames and collect what they do."""
+
+import glob
+import hashlib
+import json
+import logging
+import os
+import shutil
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import (
+    all_gather_object,
+    get_dist_info,
+    init_dist,
+    is_distributed,
+    is_main_process,
+)
+from mmengine.logging import print_log
+
+from cdvd_mm.compat.distributed import init_cpu_process_group
+from cdvd_mm.datasets.dvd import DVDDataset
+from cdvd_mm.datasets.frame_io import read_frame, write_frame
+from cdvd_mm.datasets.gopro import GoProDataset
+from cdvd_mm.datasets.layouts import Video
+from cdvd_mm.datasets.video_deblur import VideoDeblurDataset
+from cdvd_mm.engine.launch import load_config
+from cdvd_mm.evaluation.protocols import Protocol, get_protocol
+from cdvd_mm.evaluation.results import file_sha256
+from cdvd_mm.evaluation.scores import check_metrics, lpips_missing, score_frame
+from cdvd_mm.files import write_atomically
+from cdvd_mm.progress import progress_bar
+
+from .measure import measure_macs, measure_speed
+from .models import ComparedModel, Entry, parse_entries
+
+BLURRED = 'blurred input'
+SCORE_THREADS = 2
+
+
+@dataclass
+class Outcome:
+    """What came of one model.
+
+    Attributes:
+        label (str): Its name.
+        entry (Entry, optional): None for the blurred input.
+        info (dict): Parameters, multiply-adds, speed, memory.
+        rows (list[dict]): ``key``, ``video``, ``frame_index``, ``path`` of
+            the restored frame, and the scores.
+        error (str, optional): Why it failed.
+    """
+
+    label: str
+    entry: Entry | None = None
+    info: dict = field(default_factory=dict)
+    rows: list[dict] = field(default_factory=list)
+    error: str | None = None
+
+    def mean(self, metric: str) -> float | None:
+        """Mean of a metric over all frames; None where there is none."""
+        values = [row[metric] for row in self.rows if metric in row]
+        return float(np.mean(values)) if values and len(values) == len(self.rows) else None
+
+
+@dataclass
+class Comparison:
+    """The data of a comparison and what came of every model, the blurred input first."""
+
+    data_root: str
+    dataset: str | None
+    protocol: Protocol
+    metrics: tuple[str, ...]
+    notes: list[str]
+    videos: list[tuple[str, Video]]
+    outcomes: list[Outcome]
+
+    @property
+    def num_frames(self) -> int:
+        """Frames restored and scored."""
+        return sum(len(self.protocol.frames(len(video))) for _, video in self.videos)
+
+
+def run_comparison(models: Sequence[str], data_root: str, protocol: str, out_dir: str,
+                   device: str = 'auto', resume: bool = False, launcher: str = 'none',
+                   metrics: Sequence[str] = ('PSNR', 'SSIM'), repeats: int = 5) -> Comparison:
+    """Restore and score the frames of a dataset with every model.
+
+    Args:
+        models (Sequence[str]): ``CONFIG[:CHECKPOINT]``.
+        data_root (str): Folder of a dataset with a test split.
+        protocol (str): Name of a protocol, see
+            :data:`cdvd_mm.evaluation.PROTOCOLS`.
+        out_dir (str): Restored frames and scores go to ``out_dir/models``.
+        device (str): 'auto', 'cpu', 'cuda' ...
+        resume (bool): Go on with what an interrupted run of the same models
+            on the same data left.
+        launcher (str): 'none', or MMEngine's launchers: the videos are shared
+            out among the processes.
+        metrics (Sequence[str]): Of 'PSNR', 'SSIM', 'LPIPS'. LPIPS is left out
+            with a note where its package or weights are missing.
+        repeats (int): Timed runs of each model.
+
+    Returns:
+        Comparison: Complete on the main process.
+
+    Raises:
+        FileNotFoundError: There are no videos.
+        ValueError: Unknown protocol or metric, wrong data.
+    """
+    if launcher != 'none':
+        init_cpu_process_group(launcher)
+        if not is_distributed():
+            init_dist(launcher, backend='nccl' if torch.cuda.is_available() else 'gloo')
+    entries = parse_entries(models)
+    chosen = get_protocol(protocol)
+    metrics, notes = tuple(metrics), []
+    check_metrics(metrics)
+    if 'LPIPS' in metrics and (missing := lpips_missing()):
+        notes.append(f'LPIPS is not computed: {missing}.')
+        metrics = tuple(name for name in metrics if name != 'LPIPS')
+    videos = find_videos(data_root)
+    comparison = Comparison(os.path.abspath(data_root), official_name(videos), chosen, metrics,
+                            notes, videos, [])
+    if not comparison.num_frames:
+        raise ValueError(f'protocol {chosen.name} has no frames in {data_root}: it leaves out '
+                         f'{chosen.skip_ends} frames at either end, and the videos have '
+                         f'{", ".join(str(len(video)) for _, video in videos)}')
+    runs = [_ModelRun(comparison, Outcome(BLURRED), out_dir, resume, device, repeats)]
+    runs += [_ModelRun(comparison, Outcome(entry.label, entry), out_dir, resume, device, repeats)
+             for entry in entries]
+    with progress_bar() as bar:
+        task = bar.add_task('comparing', total=len(runs) * comparison.num_frames)
+        for run in runs:
+            bar.update(task, description=run.outcome.label)
+            run.run(lambda frames: bar.advance(task, frames))
+            comparison.outcomes.append(run.outcome)
+    return comparison
+
+
+def find_videos(data_root: str) -> list[tuple[str, Video]]:
+    """Find the test videos of a folder in any known layout, with their sharp frames.
+
+    Raises:
+        FileNotFoundError: There are none.
+        ValueError: Something is wrong with the frames, or they have no truth.
+    """
+    dataset = VideoDeblurDataset(data_root, split='test', mode='video', num_frames=3,
+                                 test_mode=True, lazy_init=True)
+    videos = dataset.find_videos()
+    without = [name for name, video in videos if video.sharp is None]
+    if without:
+        raise ValueError(f'{data_root} has no sharp frames for {", ".join(without)}; a comparison '
+                         'needs them')
+    return videos
+
+
+def official_name(videos: list[tuple[str, Video]]) -> str | None:
+    """Name of the dataset whose official test videos these are."""
+    names = {name for name, _ in videos}
+    for name, dataset in (('GOPRO', GoProDataset), ('DVD', DVDDataset)):
+        if names == set(dataset.OFFICIAL_TEST_VIDEOS):
+            return name
+    return None
+
+
+class _ModelRun:
+    """One row of the comparison: measured, run on this process's videos, gathered."""
+
+    def __init__(self, comparison: Comparison, outcome: Outcome, out_dir: str, resume: bool,
+                 device: str, repeats: int) -> None:
+        self.comparison, self.outcome = comparison, outcome
+        self.device, self.repeats = device, repeats
+        self.folder = os.path.join(out_dir, 'models', outcome.label.replace(os.sep, '_'))
+        self.resume = resume
+
+    def run(self, advance) -> None:
+        """Do it; a failure is kept in the outcome."""
+        self.outcome.error = self._attempt(self._prepare) or \
+            self._attempt(lambda: self._work(advance))
+        if not self.outcome.error and is_main_process():
+            self.outcome.rows = sorted(self._earlier_rows().values(),
+                                       key=lambda row: (row['video'], row['frame_index']))
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _attempt(self, step: Callable[[], None]) -> str | None:
+        """Do a step on every process; return why it failed on any, after all are through."""
+        error = None
+        try:
+            step()
+        except Exception as problem:  # whatever it is, the other models go on
+            expected = isinstance(problem, (ValueError, FileNotFoundError))
+            error = str(problem) if expected else f'{type(problem).__name__}: {problem}'
+            print_log(f'{self.outcome.label} failed: '
+                      f'{error if expected else traceback.format_exc()}',
+                      logger='current', level=logging.ERROR)
+        return next((text for text in all_gather_object(error) if text), None)
+
+    def _prepare(self) -> None:
+        if is_main_process():
+            if not self.resume:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            os.makedirs(self.folder, exist_ok=True)
+        self.signature = self._sign()
+
+    def _work(self, advance) -> None:
+        rank, world_size = get_dist_info()
+        done = self._earlier_rows()
+        advance(len(done))
+        model = None if self.outcome.entry is None else self._build()
+        if model is not None:
+            for name, video in self.comparison.videos:
+                model.check_length(name, len(video))
+            if is_main_process():
+                self._measure(model)
+        self._restore(model, self.comparison.videos[rank::world_size], done, advance)
+
+    def _sign(self) -> str:
+        """What must agree for earlier results to count."""
+        parts = [self.comparison.data_root, self.comparison.protocol.name,
+                 list(self.comparison.metrics),
+                 [(name, video.stems) for name, video in self.comparison.videos]]
+        entry = self.outcome.entry
+        if entry is not None:
+            config: Config = load_config(entry.config)
+            parts.append(config.model.to_dict() if 'model' in config else None)
+            parts.append(file_sha256(entry.checkpoint)
+                         if entry.checkpoint and os.path.isfile(entry.checkpoint) else None)
+        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+    def _build(self) -> ComparedModel:
+        # the same random weights on every run where there is no checkpoint
+        torch.manual_seed(0)
+        return ComparedModel(self.outcome.entry, self.device)
+
+    # ---------------------------------------------------------------- measure
+
+    def _measure(self, model: ComparedModel) -> None:
+        path = os.path.join(self.folder, 'info.json')
+        if self.resume and os.path.isfile(path):
+            with open(path, encoding='utf-8') as file:
+                known = json.load(file)
+            if known.get('signature') == self.signature and known.get('device') == str(
+                    model.device):
+                self.outcome.info = known
+                return
+        info = {'signature': self.signature, 'device': str(model.device),
+                'parameters': model.count_parameters(), **measure_macs(model)}
+        video = self.comparison.videos[0][1]
+        frames = _read_frames(video.blur[:model.num_frames or 5])
+        info.update(measure_speed(model, frames, self.repeats))
+        write_atomically(path, json.dumps(info, indent=1))
+        self.outcome.info = info
+
+    # ---------------------------------------------------------------- restore
+
+    def _earlier_rows(self) -> dict[str, dict]:
+        """Rows written so far, by this run or the one that is resumed."""
+        rows = {}
+        for path in sorted(glob.glob(os.path.join(glob.escape(self.folder), 'scores.*.jsonl'))):
+            with open(path, encoding='utf-8') as file:
+                for line in file:
+                    try:
+                        row = json.loads(line)
+                    except ValueError:  # cut off when the process was killed
+                        continue
+                    if row.pop('signature', None) == self.signature and \
+                            os.path.isfile(row['path']):
+                        rows[row['key']] = row
+        return rows
+
+    def _restore(self, model: ComparedModel | None, videos: list[tuple[str, Video]],
+                 done: dict[str, dict], advance) -> None:
+        path = os.path.join(self.folder, f'scores.{get_dist_info()[0]}.jsonl')
+        with open(path, 'a', encoding='utf-8') as file, ThreadPoolExecutor(SCORE_THREADS) as pool:
+            file.write('\n')  # a line that was cut off must not swallow the next one
+            pending = []
+            for job in self._jobs(model, videos, done):
+                pending.append(pool.submit(self._score, *job))
+                while pending and (len(pending) > 2 * SCORE_THREADS or pending[0].done()):
+                    self._keep(file, pending.pop(0).result(), advance)
+            for future in pending:
+                self._keep(file, future.result(), advance)
+
+    def _keep(self, file, row: dict, advance) -> None:
+        file.write(json.dumps({**row, 'signature': self.signature}) + '\n')
+        file.flush()
+        advance(1)
+
+    def _jobs(self, model, videos, done) -> Iterator[tuple]:
+        for name, video in videos:
+            wanted = [index for index in self.comparison.protocol.frames(len(video))
+                      if f'{name}/{video.stems[index]}' not in done]
+            if not wanted:
+                continue
+            if model is None:
+                for index in wanted:
+                    yield name, video, index, None
+                continue
+            frames = _read_frames(video.blur)
+            for index, restored in model.restore_video(frames, wanted):
+                yield name, video, index, restored.permute(1, 2, 0).numpy()
+
+    def _score(self, name: str, video: Video, index: int, restored: np.ndarray | None) -> dict:
+        key = f'{name}/{video.stems[index]}'
+        path = video.blur[index]
+        if restored is None:
+            restored = read_frame(path)
+        else:
+            path = os.path.join(self.folder, 'frames', f'{key}.png')
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            write_frame(path, restored)
+        scores = score_frame(restored, read_frame(video.sharp[index]), self.comparison.protocol,
+                             self.comparison.metrics)
+        return {'key': key, 'video': name, 'frame_index': index, 'path': path, **scores}
+
+
+def _read_frames(paths: Sequence[str]) -> torch.Tensor:
+    """Read frames to (t, 3, h, w), uint8, RGB."""
+    return torch.from_numpy(np.stack([read_frame(path) for path in paths])).permute(0, 3, 1, 2)

@@ -1,0 +1,48 @@
+import json
+
+import pytest
+import torch
+
+from cdvd_mm.bench.inference import Case, parse_size, run_benchmark, to_markdown, write_report
+from cdvd_mm.models.backbones.cdvd_net import CDVDNet
+from cdvd_mm.ops import backends
+
+
+def test_report(tmp_path):
+    net = CDVDNet(mid_channels=4, num_blocks=1, flow_estimator=None)
+    cases = [Case('plain', 32, 48, 'fp32'), Case('streaming', 32, 48, 'fp32'),
+             Case('streaming', 32, 48, 'bf16')]
+    report = run_benchmark(net, cases, torch.device('cpu'), rounds=2)
+    plain, streaming, half = report['cases']
+    assert plain['macs'] == 2 * streaming['macs'] == 2 * half['macs'] > 0
+    assert len(plain['seconds']) == 2 and plain['median'] > 0 and streaming['share_of_peak'] > 0
+    assert set(report['peaks']) == {'fp32', 'bf16', 'copy'} and len(report['ratios']) == 2
+    table = to_markdown(report)
+    assert 'core' in table and '| streaming | 48x32 | bf16 |' in table
+    write_report(report, str(tmp_path / 'a.json'), str(tmp_path / 'a.md'))
+    assert json.loads((tmp_path / 'a.json').read_text())['device'] == report['device']
+    assert (tmp_path / 'a.md').read_text() == table
+    assert isinstance(net.reconstruction.in_block[0][0].weight, torch.nn.Parameter)
+
+
+def test_arithmetic_with_flow():
+    """One stage: the same flows and restorations, a quarter of the pyramids."""
+    from cdvd_mm.bench.inference import _count
+    net = CDVDNet(3, 1, mid_channels=4, num_blocks=1)
+    plain, streaming = (_count(net, Case(form, 64, 64, 'fp32'))
+                        for form in ('plain', 'streaming'))
+    assert 1 < plain / streaming < 1.5
+
+
+def test_preferred_backend():
+    with pytest.raises(ValueError, match='choose from'), backends.preferring('cuda'):
+        pass
+    with backends.preferring('torch'):
+        assert backends.run('auto', 'none', lambda x: x + 1, (torch.zeros(1), )) == 1
+
+
+def test_parse_size():
+    assert parse_size('848x480') == (848, 480)
+    for text in ('848', '0x4', 'axb'):
+        with pytest.raises(ValueError, match='no size'):
+            parse_size(text)

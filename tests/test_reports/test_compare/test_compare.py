@@ -1,0 +1,220 @@
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+import torch
+from video_data import make_dataset  # noqa: F401
+
+from cdvd_mm.datasets.frame_io import read_frame
+from cdvd_mm.evaluation import get_protocol, score_frame
+from cdvd_mm.reports.compare import run as run_module
+from cdvd_mm.reports.compare.models import ComparedModel, Entry, parse_entries
+from cdvd_mm.reports.compare.report import compare
+from cdvd_mm.reports.compare.run import BLURRED
+
+PREPROCESSOR = "dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.])"
+MODELS = {
+    'stfan_tiny': ("type='RecurrentRestorer', generator=dict(type='STFANNet', mid_channels=2, "
+                   "num_blocks=1, kernel_size=3), pixel_loss=dict(type='MSELoss')"),
+    'edvr_tiny': ("type='EDVRDeblur', generator=dict(type='EDVRDeblurNet', mid_channels=4, "
+                  "num_frames=5, deform_groups=2, num_blocks_extraction=1, "
+                  "num_blocks_reconstruction=1), pixel_loss=dict(type='L1Loss')"),
+    'cdvd_tiny': ("type='CascadedRestorer', generator=dict(type='CDVDNet', num_frames=5, "
+                  "num_stages=2, mid_channels=2, num_blocks=1, flow_estimator=None, "
+                  "predict_residual=True), pixel_loss=dict(type='L1Loss')"),
+}
+
+
+@pytest.fixture
+def configs(tmp_path):
+    """Paths of the configs of tiny models."""
+    paths = {}
+    for name, model in MODELS.items():
+        path = tmp_path / f'{name}.py'
+        path.write_text(f"default_scope = 'cdvd_mm'\n"
+                        f'model = dict({model}, data_preprocessor={PREPROCESSOR})\n')
+        paths[name] = str(path)
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Count multiply-adds on small frames."""
+    from cdvd_mm.reports.compare import measure
+    monkeypatch.setattr(run_module, 'measure_macs', lambda model: measure.measure_macs(model, 16))
+
+
+def test_report_is_complete(configs, make_dataset, tmp_path):  # noqa: F811
+    """Sizes that no network takes as they are: padded and cropped back."""
+    data = make_dataset(size=(37, 50), test={'a': 6, 'b': 5})
+    out = tmp_path / 'out'
+    comparison = compare([*configs.values()], str(data), 'all-frames', str(out), repeats=1)
+    labels = [outcome.label for outcome in comparison.outcomes]
+    assert labels == [BLURRED, *MODELS]
+    assert not any(outcome.error for outcome in comparison.outcomes)
+    assert all(len(outcome.rows) == 11 for outcome in comparison.outcomes)
+
+    report = json.loads((out / 'report.json').read_text())
+    assert report['num_frames'] == 11 and report['protocol']['name'] == 'all-frames'
+    for model in report['models'][1:]:
+        assert model['parameters'] > 0 and model['macs'] > 0 and model['ms_per_frame'] > 0
+        assert model['peak_memory'] > 0
+        for row in model['frames']:
+            assert read_frame(row['path']).shape == (37, 50, 3)
+    row = report['models'][2]['frames'][3]
+    number = int(row['key'][-6:])
+    sharp = read_frame(str(data / 'test' / row['video'] / 'sharp' / f'{number:06d}.png'))
+    again = score_frame(read_frame(row['path']), sharp, get_protocol('all-frames'))
+    assert row['PSNR'] == pytest.approx(again['PSNR']) and \
+        row['SSIM'] == pytest.approx(again['SSIM'])
+
+    page = (out / 'report.html').read_text()
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)  # nothing outside of itself
+    assert page.count('class="slider"') == 2 and page.count('<svg') == 2
+    assert 'sharpness prior of cdvd_tiny' in page and 'aria-label' in page
+    text = (out / 'report.md').read_text()
+    for picture in re.findall(r'\]\((images/[^)]+)\)', text):
+        assert (out / picture).is_file()
+    assert [line.split('|')[1].strip() for line in text.splitlines()
+            if line.startswith('| ')][1:5] == labels
+
+
+def test_failures_are_reported_and_the_others_go_on(configs, make_dataset, tmp_path):  # noqa: F811
+    other = ComparedModel(Entry('x', configs['edvr_tiny'], None), 'cpu').restorer
+    torch.save({'state_dict': other.state_dict()}, tmp_path / 'other.pth')
+    data = make_dataset(test={'long': 6, 'short': 4})
+    models = [f'{configs["stfan_tiny"]}:{tmp_path / "other.pth"}', configs['edvr_tiny'],
+              f'{configs["cdvd_tiny"]}:{tmp_path / "missing.pth"}', configs['stfan_tiny'],
+              str(tmp_path / 'none.py')]
+    comparison = compare(models, str(data), 'all-frames', str(tmp_path / 'out'), repeats=1)
+    errors = {outcome.label: outcome.error for outcome in comparison.outcomes}
+    assert errors[BLURRED] is None and errors['stfan_tiny-untrained'] is None
+    assert 'not a checkpoint of this' in errors['stfan_tiny-other']
+    assert errors['edvr_tiny'] == 'video short has 4 frames, the model restores windows of 5'
+    assert 'missing.pth' in errors['cdvd_tiny'] and 'none.py' in errors['none']
+    page = (tmp_path / 'out' / 'report.html').read_text()
+    assert page.count('failed: ') == 4
+    assert 'failed: video short has 4 frames' in (tmp_path / 'out' / 'report.md').read_text()
+
+
+def test_resume(configs, make_dataset, tmp_path, monkeypatch):  # noqa: F811
+    data = make_dataset(test={'a': 5})
+    arguments = ([configs['edvr_tiny']], str(data), 'all-frames', str(tmp_path / 'out'))
+    first = compare(*arguments, repeats=1)
+    scores = tmp_path / 'out' / 'models' / 'edvr_tiny' / 'scores.0.jsonl'
+    lines = scores.read_text().strip().splitlines()
+    scores.write_text('\n'.join(lines[:3]) + '\n' + lines[3][:20])  # killed while writing
+    restored = []
+    original = ComparedModel.restore_video
+
+    def restore_video(self, frames, wanted):
+        restored.extend(wanted)
+        return original(self, frames, wanted)
+
+    monkeypatch.setattr(ComparedModel, 'restore_video', restore_video)
+    again = compare(*arguments, repeats=1, resume=True)
+    assert len(restored) == 2
+    assert again.outcomes[1].rows == first.outcomes[1].rows
+    assert again.outcomes[1].info == first.outcomes[1].info  # not measured again
+    # another checkpoint: nothing of the old one counts
+    model = ComparedModel(Entry('x', configs['edvr_tiny'], None), 'cpu').restorer
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'new.pth')
+    restored.clear()
+    compare([f'{configs["edvr_tiny"]}:{tmp_path / "new.pth"}'], *arguments[1:], repeats=1,
+            resume=True)
+    assert len(restored) == 5
+
+
+def test_whole_video_models_see_their_past(configs):
+    model = ComparedModel(Entry('x', configs['stfan_tiny'], None), 'cpu')
+    frames = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
+    (index, last), = model.restore_video(frames, [3])
+    assert index == 3
+    expected = model.network(frames[None] / 255)[0, 3]
+    assert (last - expected.detach().mul(255).clamp(0, 255)).abs().max() <= 0.51
+
+
+def test_peak_memory_is_that_of_the_tensors(configs):
+    from torch import nn
+
+    from cdvd_mm.reports.compare.measure import measure_memory
+    model = ComparedModel(Entry('x', configs['edvr_tiny'], None), 'cpu')
+
+    class Network(nn.Module):
+
+        def forward(self, frames):
+            widened = frames.expand(-1, 10, -1, -1, -1).contiguous()  # 10 times the input
+            del widened
+            return frames[:, 0] + 1  # once more
+
+    model.restorer.generator = Network()
+    weights = sum(b.numel() * b.element_size() for b in model.restorer.buffers())
+    clip = torch.rand(1, 3, 64, 64)
+    assert measure_memory(model, clip) == weights + 11 * clip.numel() * 4
+
+
+def test_crops_are_where_the_methods_differ(configs, make_dataset, tmp_path):  # noqa: F811
+    from cdvd_mm.datasets.frame_io import write_frame
+    from cdvd_mm.reports.compare.pictures import find_crops
+    data = make_dataset(size=(64, 64), test={'a': 5})
+    comparison = compare([configs['edvr_tiny'], configs['cdvd_tiny']], str(data), 'cdvd-tsp',
+                         str(tmp_path / 'out'), repeats=1)
+    rows = [outcome.rows[0] for outcome in comparison.outcomes[1:]]
+    picture = read_frame(rows[0]['path'])
+    write_frame(rows[1]['path'], picture)
+    changed = picture.copy()
+    changed[40:56, 8:24] = 255
+    write_frame(rows[0]['path'], changed)
+    crop = find_crops(comparison, count=1, size=16)[0]
+    assert abs(crop.box[0] - 40) <= 1 and abs(crop.box[1] - 8) <= 1
+    assert list(crop.pictures) == [BLURRED, 'edvr_tiny', 'cdvd_tiny', 'sharp truth']
+
+
+@pytest.mark.parametrize('texts, labels', [
+    (['a/x.py', 'b/y.py:c.pth'], ['x', 'y']),
+    (['x.py:one.pth', 'x.py:two.pth', 'x.py'], ['x-one', 'x-two', 'x-untrained']),
+    (['x.py:a/one.pth', 'x.py:b/one.pth'], ['x-one', 'x-one#2']),
+])
+def test_labels_differ(texts, labels):
+    assert [entry.label for entry in parse_entries(texts)] == labels
+
+
+def test_wrong_use(make_dataset, tmp_path, repo_root, configs, monkeypatch,  # noqa: F811
+                   capsys):
+    tool = str(repo_root / 'tools' / 'compare.py')
+    data = make_dataset(test={'a': 4})
+    with pytest.raises(ValueError, match='twice'):
+        parse_entries(['x.py', 'x.py'])
+    with pytest.raises(ValueError, match='unknown protocol'):
+        compare([configs['edvr_tiny']], str(data), 'mine', str(tmp_path / 'out'))
+    with pytest.raises(ValueError, match='has no frames.*leaves out 2 frames at either end'):
+        compare([configs['edvr_tiny']], str(data), 'cdvd-tsp', str(tmp_path / 'out'))
+    arguments = [tool, configs['edvr_tiny'], '--data', str(tmp_path / 'nowhere'), '--out', 'out']
+    monkeypatch.setattr(sys, 'argv', arguments)
+    with pytest.raises(SystemExit) as exit_info:
+        runpy.run_path(tool, run_name='__main__')
+    assert exit_info.value.code == 1 and 'nowhere' in capsys.readouterr().err
+
+
+def test_processes_share_out_the_videos(make_dataset, tmp_path, repo_root, configs):  # noqa: F811
+    """One of the models fails; no process ends before the report is written."""
+    data = make_dataset(test={'a': 5, 'b': 5})
+    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2',
+               '--standalone', str(repo_root / 'tools' / 'compare.py'),
+               f'{configs["edvr_tiny"]}:missing.pth', configs['edvr_tiny'], '--data', str(data),
+               '--protocol', 'all-frames', '--out', str(tmp_path / 'out'), '--device', 'cpu',
+               '--launcher', 'pytorch', '--repeats', '1']
+    run = subprocess.run(command, capture_output=True, text=True, timeout=250,
+                         env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''})
+    report = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    assert 'missing.pth' in report['models'][1]['failed'], run.stderr
+    rows = report['models'][2]['frames']
+    assert len({row['key'] for row in rows}) == len(rows) == 10
+    for rank, video in enumerate('ab'):
+        path = tmp_path / 'out' / 'models' / 'edvr_tiny-untrained' / f'scores.{rank}.jsonl'
+        lines = path.read_text().strip().splitlines()
+        assert {json.loads(line)['video'] for line in lines} == {video}
