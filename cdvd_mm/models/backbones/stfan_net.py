@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cdvd_mm.ops.filter_adaptive_conv import filter_adaptive_conv
 from cdvd_mm.registry import MODELS
 
-NEGATIVE_SLOPE = 0.1
+from .blocks import NEGATIVE_SLOPE, ResidualBlock
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1):
@@ -29,26 +29,8 @@ def _deconv(in_channels: int, out_channels: int):
         nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
 
 
-class LeakyResidualBlock(nn.Module):
-    """Convolution, LeakyReLU, convolution, plus identity.
-
-    Args:
-        channels (int): Channels of input and output.
-    """
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.activation = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (n, c, h, w) to (n, c, h, w)."""
-        return x + self.conv2(self.activation(self.conv1(x)))
-
-
 def _with_blocks(first: nn.Module, channels: int, num_blocks: int, *last: nn.Module):
-    blocks = [LeakyResidualBlock(channels) for _ in range(num_blocks)]
+    blocks = [ResidualBlock(channels, negative_slope=NEGATIVE_SLOPE) for _ in range(num_blocks)]
     return nn.Sequential(first, *blocks, *last)
 
 

@@ -1,6 +1,5 @@
 """Frames of any size for networks that take some sizes only."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from cdvd_mm.ops import pad_to_multiple
@@ -35,9 +34,5 @@ class FittedSizeMixin:
         height, width = inputs.shape[-2:]
         divisor = getattr(self.generator, 'size_divisor', self.size_divisor)
         min_size = getattr(self.generator, 'min_size', self.min_size)
-        padded = pad_to_multiple(inputs, divisor)
-        more = [max(0, min_size - size) for size in padded.shape[-2:]]
-        if any(more):
-            flat = F.pad(padded.flatten(0, 1), (0, more[1], 0, more[0]), mode='replicate')
-            padded = flat.unflatten(0, inputs.shape[:2])
+        padded = pad_to_multiple(inputs, divisor, min_size)
         return self.generator(padded, **kwargs)[..., :height, :width]
