@@ -2,7 +2,9 @@
 
 from .cdvd_net import CDVDNet
 from .cdvd_net_variants import BlurredFlowCDVDNet, SingleFrameCDVDNet
+from .dstnet_plus import DSTNetPlus
 from .edvr_deblur_net import EDVRDeblurNet
 from .stfan_net import STFANNet
 
-__all__ = ['BlurredFlowCDVDNet', 'CDVDNet', 'EDVRDeblurNet', 'STFANNet', 'SingleFrameCDVDNet']
+__all__ = ['BlurredFlowCDVDNet', 'CDVDNet', 'DSTNetPlus', 'EDVRDeblurNet', 'STFANNet',
+           'SingleFrameCDVDNet']
