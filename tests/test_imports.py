@@ -40,7 +40,7 @@ ALLOWED = {
     'cdvd_mm.models.flow_estimators': NETWORK_PARTS | {'mmflow'},
     'cdvd_mm.models.backbones': NETWORK_PARTS,
     'cdvd_mm.models.restorers': NETWORK_PARTS | {'mmagic.models', 'mmagic.structures',
-                                                 'cdvd_mm.models'},
+                                                 'cdvd_mm.models', 'cdvd_mm.windows'},
     'cdvd_mm.inference': INFERENCE,
     'cdvd_mm.video': VIDEO,
     'cdvd_mm.deblur': VIDEO | {'torch', 'rich', 'cdvd_mm.inference', 'cdvd_mm.video',

@@ -1,5 +1,7 @@
 """Losses that MMagic does not have."""
 
+from .frequency_loss import FrequencyLoss
 from .hard_example_mining_loss import HardExampleMiningLoss
+from .pixel_charbonnier_loss import PixelCharbonnierLoss
 
-__all__ = ['HardExampleMiningLoss']
+__all__ = ['FrequencyLoss', 'HardExampleMiningLoss', 'PixelCharbonnierLoss']
