@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'cdvd_mm'
 
 NETWORK_PARTS = {'torch', 'numpy', 'mmengine', 'mmcv', 'cdvd_mm.ops', 'cdvd_mm.registry'}
-FILES = {'cdvd_mm.files', 'cdvd_mm.progress', 'cdvd_mm.windows'}
+FILES = {'cdvd_mm.files', 'cdvd_mm.progress', 'cdvd_mm.system', 'cdvd_mm.windows'}
 DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
         'cdvd_mm.datasets'} | FILES
 ENGINE = NETWORK_PARTS | FILES | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'}
@@ -28,6 +28,7 @@ ALLOWED = {
     'cdvd_mm.version': set(),
     'cdvd_mm.files': set(),
     'cdvd_mm.windows': {'numpy'},
+    'cdvd_mm.system': {'torch'},
     'cdvd_mm.progress': {'mmengine', 'rich'},
     'cdvd_mm.registry': {'mmengine', 'mmagic.registry'},
     'cdvd_mm.check_env': {'rich', 'torch'},

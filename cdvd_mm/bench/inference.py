@@ -13,8 +13,6 @@ import copy
 import dataclasses
 import gc
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -27,26 +25,12 @@ from torch import Tensor, nn
 from cdvd_mm.inference.precision import matmul_precision, prepare_network
 from cdvd_mm.models.streaming import StreamingCascade, restore_window_plainly
 from cdvd_mm.ops.backends import preferring
+from cdvd_mm.system import device_name
 
 from .macs import count_macs
 
 FORMS = ('plain', 'streaming')
 _DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
-
-
-def device_name(device: torch.device) -> str:
-    """What a figure was measured on: 'NVIDIA H100', '2 cores of an AMD EPYC'."""
-    if device.type == 'cuda':
-        return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    if os.path.isfile('/proc/cpuinfo'):
-        for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
-            if line.startswith('model name'):
-                name = line.split(':', 1)[1].strip()
-                break
-    threads = torch.get_num_threads()
-    return f'{threads} core{"s" if threads > 1 else ""} of an {name}' \
-        if name[:1] in 'AEIOU' else f'{threads} core{"s" if threads > 1 else ""} of a {name}'
 
 
 @dataclasses.dataclass

@@ -31,8 +31,7 @@ from cdvd_mm.inference.model import select_device
 from cdvd_mm.models.backbones.cdvd_net import AlignedTriples, CDVDNet, StageDetails
 from cdvd_mm.ops import warp_with_mask
 from cdvd_mm.registry import MODELS
-
-from .inference import device_name
+from cdvd_mm.system import device_name
 
 CASES = {
     'plain': dict(plain=True),

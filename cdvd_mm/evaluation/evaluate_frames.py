@@ -16,9 +16,10 @@ from cdvd_mm.datasets.layouts import (
 )
 from cdvd_mm.datasets.official import DVD_TEST
 from cdvd_mm.progress import track
+from cdvd_mm.system import device_name
 
 from .protocols import Protocol, get_protocol
-from .results import Results, device_name, summarise, versions
+from .results import Results, summarise, versions
 from .scores import score_frame
 
 

@@ -13,9 +13,10 @@ from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frame_io import write_frame
 from cdvd_mm.registry import METRICS
+from cdvd_mm.system import device_name
 
 from .protocols import Protocol, get_protocol
-from .results import Results, device_name, summarise, versions
+from .results import Results, summarise, versions
 from .scores import check_metrics, lpips_missing, score_frame, to_8bit
 
 

@@ -81,21 +81,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def device_name() -> str:
-    """The GPU, or the processor, that the test runs on."""
-    import torch
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    try:
-        with open('/proc/cpuinfo', encoding='utf-8') as file:
-            for line in file:
-                if line.startswith('model name'):
-                    return f'CPU: {line.split(":", 1)[1].strip()}'
-    except OSError:
-        pass
-    return f'CPU: {platform.processor() or platform.machine()}'
-
-
 class Results:
     """A folder that the scores of a test are written to.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import os
 
 import numpy as np
 import torch
@@ -12,25 +11,10 @@ from torch import Tensor, nn
 
 from cdvd_mm.models.streaming import build_streamer
 from cdvd_mm.ops import pad_to_multiple
+from cdvd_mm.system import free_memory
 
 from .precision import OutOfMemoryError, matmul_precision, prepare_network
 from .tiling import DEFAULT_OVERLAP, SMALLEST_TILE, TiledStreamer, choose_tile
-
-
-def free_memory(device: torch.device) -> float:
-    """Bytes that can be had on a device (0.8 of what a CPU's machine has free)."""
-    if device.type == 'cuda':
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + unused
-    pages = os.sysconf('SC_AVPHYS_PAGES') if hasattr(os, 'sysconf') else 1 << 21
-    try:
-        with open('/proc/meminfo', encoding='ascii') as file:
-            for line in file:
-                if line.startswith('MemAvailable:'):
-                    return 0.8 * 1024 * int(line.split()[1])
-    except OSError:
-        pass
-    return 0.8 * 4096 * pages
 
 
 class FrameRestorer:

@@ -18,7 +18,7 @@ def test_report(tmp_path):
     assert len(plain['seconds']) == 2 and plain['median'] > 0 and streaming['share_of_peak'] > 0
     assert set(report['peaks']) == {'fp32', 'bf16', 'copy'} and len(report['ratios']) == 2
     table = to_markdown(report)
-    assert 'core' in table and '| streaming | 48x32 | bf16 |' in table
+    assert 'thread' in table and '| streaming | 48x32 | bf16 |' in table
     write_report(report, str(tmp_path / 'a.json'), str(tmp_path / 'a.md'))
     assert json.loads((tmp_path / 'a.json').read_text())['device'] == report['device']
     assert (tmp_path / 'a.md').read_text() == table

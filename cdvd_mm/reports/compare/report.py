@@ -10,8 +10,9 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frame_io import write_frame
-from cdvd_mm.evaluation.results import device_name, versions
+from cdvd_mm.evaluation.results import versions
 from cdvd_mm.files import write_atomically
+from cdvd_mm.system import device_name
 
 from .page import make_page
 from .pictures import Example, explain_cascade, find_crops, find_examples
@@ -67,21 +68,13 @@ def write_report(comparison: Comparison, out_dir: str, device: str = 'auto') -> 
             continue
         if example is not None:
             cascades.append((outcome.label, example))
-    where = _device_in_words(comparison)
+    where = device_name(next((o.info['device'] for o in comparison.outcomes if o.info), 'cpu'))
     os.makedirs(out_dir, exist_ok=True)
     write_atomically(os.path.join(out_dir, 'report.json'), _json(comparison, where))
     write_atomically(os.path.join(out_dir, 'report.html'),
                      make_page(comparison, TITLE, where, examples, crops, cascades))
     write_atomically(os.path.join(out_dir, 'report.md'),
                      _markdown(comparison, where, out_dir, crops, cascades))
-
-
-def _device_in_words(comparison: Comparison) -> str:
-    devices = {outcome.info['device'] for outcome in comparison.outcomes if outcome.info}
-    if devices == {'cpu'}:
-        import torch
-        return f'a CPU with {torch.get_num_threads()} thread(s)'
-    return device_name()
 
 
 def _json(comparison: Comparison, device: str) -> str:
