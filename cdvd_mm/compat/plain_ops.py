@@ -68,11 +68,41 @@ def deform_conv2d(input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | 
 
     Returns:
         Tensor: (n, c_out, h_out, w_out). Source: Dai et al. 2017; Zhu et al.
-        2019, eq. 1.
+        2019, eq. 1. The gradient of the offset is mmcv's: that of the slope
+        towards the next pixel down and right where a tap lies on a pixel, and
+        zero where it lies at or beyond the first pixel outside of the input.
     """
+    if torch.is_grad_enabled() and offset.requires_grad:
+        reaches = _reaches_input(offset, input.shape[-2:], weight.shape[-2:], stride, padding,
+                                 dilation)
+        offset = torch.where(reaches, offset, offset.detach())
     compiled = _compiled_deform_conv2d(input)
     function = compiled or plain_deform_conv2d
     return function(input, offset, weight, bias, stride, padding, dilation, mask)
+
+
+@torch.no_grad()
+def _reaches_input(offset: Tensor, size, kernel_size, stride, padding, dilation) -> Tensor:
+    """Where a tap lies less than a pixel outside: bool, of the shape of ``offset``."""
+    (height, width), (y, x) = size, _positions(offset, kernel_size, stride, padding, dilation)
+    reaches = (y > -1) & (y < height) & (x > -1) & (x < width)
+    return reaches.unsqueeze(3).expand(*y.shape[:3], 2, *y.shape[3:]).reshape(offset.shape)
+
+
+def _positions(offset: Tensor, kernel_size, stride, padding, dilation) -> tuple[Tensor, Tensor]:
+    """Where the taps lie in the input: y and x, each (n, deform_groups, taps, h_out, w_out)."""
+    kernel_h, kernel_w = kernel_size
+
+    def regular(length, count, index):
+        positions = torch.arange(length, device=offset.device) * stride[index] - padding[index]
+        return positions, torch.arange(count, device=offset.device) * dilation[index]
+
+    row, tap_y = regular(offset.shape[-2], kernel_h, 0)
+    column, tap_x = regular(offset.shape[-1], kernel_w, 1)
+    offset = offset.view(offset.shape[0], -1, kernel_h * kernel_w, 2, *offset.shape[-2:])
+    y = offset[:, :, :, 0] + row[:, None] + tap_y.repeat_interleave(kernel_w).view(-1, 1, 1)
+    x = offset[:, :, :, 1] + column + tap_x.repeat(kernel_h).view(-1, 1, 1)
+    return y, x
 
 
 def _compiled_deform_conv2d(input: Tensor):
@@ -99,15 +129,7 @@ def plain_deform_conv2d(input: Tensor, offset: Tensor, weight: Tensor, bias: Ten
     deform_groups = offset.shape[1] // (2 * taps)
     groups = channels // weight.shape[1]
 
-    def regular(length, count, index):
-        positions = torch.arange(length, device=input.device) * stride[index] - padding[index]
-        return positions, torch.arange(count, device=input.device) * dilation[index]
-
-    row, tap_y = regular(out_h, kernel_h, 0)
-    column, tap_x = regular(out_w, kernel_w, 1)
-    offset = offset.view(n, deform_groups, taps, 2, out_h, out_w)
-    y = offset[:, :, :, 0] + row[:, None] + tap_y.repeat_interleave(kernel_w).view(-1, 1, 1)
-    x = offset[:, :, :, 1] + column + tap_x.repeat(kernel_h).view(-1, 1, 1)
+    y, x = _positions(offset, (kernel_h, kernel_w), stride, padding, dilation)
     features = input.reshape(n * deform_groups, channels // deform_groups, height, width)
     # (n * deform_groups, taps, h_out, w_out) -> sampled (n * dg, c / dg, taps, h_out, w_out)
     sampled = _sample(features, y.flatten(0, 1), x.flatten(0, 1))

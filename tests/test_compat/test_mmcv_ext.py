@@ -1,5 +1,8 @@
 """The plain-torch stand-in of ``mmcv._ext``: known values, torchvision, gradcheck."""
 
+import itertools
+import math
+
 import mmcv.ops
 import pytest
 import torch
@@ -84,6 +87,93 @@ def test_mmcv_deform_conv_gradcheck(compiled, monkeypatch):
     torch.testing.assert_close(
         run(x, offset, weight), torchvision_deform_conv2d(x, offset, weight, padding=1))
     assert torch.autograd.gradcheck(run, (x, offset, weight))
+
+
+def _deform_conv_by_loops(x, offset, mask, weight, grad_output, padding=1):
+    """mmcv's operator and its gradients, tap by tap: output, grads of x, offset, mask, weight.
+
+    mmcv's rule: a tap at y <= -1, y >= h, x <= -1 or x >= w reads 0 and moves nothing; any other
+    reads the four pixels around it, those outside being 0, and its slope is theirs.
+    """
+    height, width = x.shape[-2:]
+    out_channels, kernel = weight.shape[0], weight.shape[-1]
+    out_h, out_w = offset.shape[-2:]
+    deform_groups = offset.shape[1] // (2 * kernel**2)
+    output = x.new_zeros(1, out_channels, out_h, out_w)
+    grads = [torch.zeros_like(t) for t in (x, offset, mask, weight)]
+    for channel, tap, i, j in itertools.product(range(x.shape[1]), range(kernel**2), range(out_h),
+                                                range(out_w)):
+        group = channel // (x.shape[1] // deform_groups)
+        taps = weight[:, channel, tap // kernel, tap % kernel]
+        k = group * kernel**2 + tap
+        y = i - padding + tap // kernel + offset[0, 2 * k, i, j].item()
+        u = j - padding + tap % kernel + offset[0, 2 * k + 1, i, j].item()
+        if y <= -1 or y >= height or u <= -1 or u >= width:
+            continue
+        top, left = math.floor(y), math.floor(u)
+        value = slope_y = slope_x = 0.
+        arriving = (grad_output[0, :, i, j] * taps).sum().item() * mask[0, k, i, j].item()
+        for row, column in itertools.product((top, top + 1), (left, left + 1)):
+            if 0 <= row < height and 0 <= column < width:
+                pixel = x[0, channel, row, column].item()
+                near_y, near_x = 1 - abs(y - row), 1 - abs(u - column)
+                value += pixel * near_y * near_x
+                slope_y += pixel * near_x * (1 if row > top else -1)
+                slope_x += pixel * near_y * (1 if column > left else -1)
+                grads[0][0, channel, row, column] += arriving * near_y * near_x
+        output[0, :, i, j] += taps * mask[0, k, i, j] * value
+        grads[1][0, 2 * k, i, j] += arriving * slope_y
+        grads[1][0, 2 * k + 1, i, j] += arriving * slope_x
+        grads[2][0, k, i, j] += (grad_output[0, :, i, j] * taps).sum() * value
+        grads[3][:, channel, tap // kernel, tap % kernel] += \
+            grad_output[0, :, i, j] * mask[0, k, i, j] * value
+    return [output, *grads]
+
+
+@pytest.mark.parametrize('modulated', [True, False])
+@pytest.mark.parametrize('compiled', [True, False])
+@pytest.mark.parametrize('offsets', ['zero', 'integer', 'random'])
+def test_deform_conv_equals_mmcv_rule(offsets, compiled, modulated, monkeypatch, device):
+    if not compiled:
+        monkeypatch.setattr(plain_ops, '_compiled_deform_conv2d', lambda x: None)
+    x, offset, weight, _, mask = _deform_inputs(4, 1, 2, n=1, size=(4, 5))
+    offset = {'zero': offset * 0, 'integer': offset.round(), 'random': offset}[offsets]
+    mask = mask if modulated else torch.ones_like(mask)
+    leaves = [t.to(device).requires_grad_() for t in (x, offset, mask, weight)]
+    if modulated:
+        output = mmcv.ops.modulated_deform_conv2d(*leaves, None, 1, 1, 1, 1, 2)
+    else:
+        output = mmcv.ops.deform_conv2d(leaves[0], leaves[1], leaves[3], 1, 1, 1, 1, 2)
+    grad_output = torch.randn(output.shape, dtype=torch.float64)
+    used = leaves if modulated else [leaves[0], leaves[1], leaves[3]]
+    found = [output, *torch.autograd.grad(output, used, grad_output.to(device))]
+    expected = _deform_conv_by_loops(x, offset, mask, weight, grad_output)
+    if not modulated:
+        del expected[3]
+    for value, by_loops in zip(found, expected):
+        torch.testing.assert_close(value.detach().cpu(), by_loops, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+def test_modulated_pack_by_hand(compiled, monkeypatch, device):
+    """Rows of 1, 2, 3, a 2x2 kernel of ones, padding 1: offsets are 0 and masks 1/2 at first.
+
+    Every tap of the kernel visits all nine pixels, and seven places outside that lie at -1 or 3
+    and count for nothing. Its slope in y is 0 in the upper rows and -1, -2, -3 in the last one,
+    beyond which there are zeros: -6 / 2. In x it is 1, 1, -3 in each of three rows: -3 / 2. The
+    mask gets the sum of the pixels, 18, times the sigmoid's slope, 1/4.
+    """
+    if not compiled:
+        monkeypatch.setattr(plain_ops, '_compiled_deform_conv2d', lambda x: None)
+    layer = mmcv.ops.ModulatedDeformConv2dPack(1, 1, 2, padding=1, bias=False).to(device)
+    torch.nn.init.ones_(layer.weight)
+    x = torch.tensor([[[[1., 2., 3.]] * 3]], device=device, requires_grad=True)
+    output = layer(x)
+    output.sum().backward()
+    edge, inside = [.5, 1.5, 2.5, 1.5], [1., 3., 5., 3.]
+    assert output[0, 0].tolist() == [edge, inside, inside, edge]
+    assert (x.grad == 2).all() and (layer.weight.grad == 9).all()
+    assert layer.conv_offset.bias.grad.tolist() == [-3., -1.5] * 4 + [4.5] * 4
 
 
 def test_modulated_layers_build_and_train(device):
