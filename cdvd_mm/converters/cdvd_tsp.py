@@ -27,6 +27,8 @@ def _original_name(name: str) -> str:
 def convert_cdvd_tsp_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' parameters to those of :class:`CDVDNet`.
 
+    The network was trained on RGB: the colour layers stay as they are.
+
     Args:
         state (Mapping[str, Tensor]): Parameters of the released network
             (``flow_net.moduleNetwork...``, ``recons_net...``).

@@ -105,6 +105,29 @@ def rename_strictly(state: Mapping[str, Tensor], names: Mapping[str, str], netwo
     return {new: state[old].clone() for new, old in names.items()}
 
 
+def exchange_colours(state: Mapping[str, Tensor], first: Sequence[str],
+                     last: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Make a network that was trained on BGR take and give RGB, or the reverse.
+
+    Args:
+        state (Mapping[str, Tensor]): A network's state dict.
+        first (Sequence[str]): Names of the layers that read pictures; several pictures may lie
+            one behind the other in their input channels.
+        last (Sequence[str]): Names of the convolutions that write pictures.
+
+    Returns:
+        dict[str, Tensor]: The same with the colour channels of these layers in reverse order.
+    """
+    state = dict(state)
+    for name in first:  # (c_out, 3 * pictures, kh, kw)
+        weight = state[f'{name}.weight']
+        state[f'{name}.weight'] = weight.unflatten(1, (-1, 3)).flip(2).flatten(1, 2)
+    for name in last:  # (3, c_in, kh, kw), (3, )
+        for part in ('weight', 'bias'):
+            state[f'{name}.{part}'] = state[f'{name}.{part}'].flip(0)
+    return state
+
+
 def convert_file(source: str, target: str, convert: Callable[..., dict],
                  prefix: str = 'generator.', origin: str | None = None,
                  with_meta: bool = False) -> dict[str, Tensor]:

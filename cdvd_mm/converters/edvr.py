@@ -44,7 +44,8 @@ def convert_edvr_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' parameters to those of :class:`EDVRDeblurNet`.
 
     Channels, blocks and frames are read off the checkpoint, so that the
-    64-channel and the 128-channel form both convert.
+    64-channel and the 128-channel form both convert. The network was trained
+    on RGB: the colour layers stay as they are.
 
     Args:
         state (Mapping[str, Tensor]): Parameters by the authors' names.

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from cdvd_mm.models.flow_estimators.mmflow_estimator import build_network
 
-from .common import convert_file, rename_strictly
+from .common import convert_file, exchange_colours, rename_strictly
 
 NUMBERS = ('One', 'Two', 'Thr', 'Fou', 'Fiv', 'Six')
-FIRST_CONV = 'encoder.layers.0.layers.0.conv.weight'
+FIRST_CONV = 'encoder.layers.0.layers.0.conv'
 CHANNEL_ORDERS = ('rgb', 'bgr')
 CORRELATIONS = ('mean', 'sum')
 #: channels of the feature that level 6 to 2 correlate
@@ -67,19 +67,6 @@ def authors_name(name: str) -> str:
         return f'conv{level}_{keys[4]}.0.{keys[-1]}'
     layer = {'predict_layer': 'predict_flow', 'upflow_layer': 'deconv', 'upfeat_layer': 'upfeat'}
     return f'{layer[keys[2]]}{level}.{keys[-1]}'
-
-
-def turn_channels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Make a network that was trained on BGR take RGB, or the reverse.
-
-    Args:
-        state (Mapping[str, Tensor]): State dict of MMFlow's PWCNet.
-
-    Returns:
-        dict[str, Tensor]: The same with its first convolution's input
-        channels in reverse order.
-    """
-    return {**state, FIRST_CONV: state[FIRST_CONV].flip(1)}
 
 
 def fold_correlation(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -185,7 +172,7 @@ def convert_pwcnet_state_dict(state: Mapping[str, Tensor], channel_order: str | 
         names = {name: name for name in network.state_dict()}
     converted = rename_strictly(state, names, network, f'PWC-Net ({form} form)')
     if (channel_order or ('bgr' if form == 'authors' else 'rgb')) == 'bgr':
-        converted = turn_channels(converted)
+        converted = exchange_colours(converted, first=[FIRST_CONV])
     if correlation == 'sum':
         converted = fold_correlation(converted)
     return converted

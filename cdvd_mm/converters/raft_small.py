@@ -34,6 +34,8 @@ def _original_name(name: str) -> str:
 def convert_raft_small_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' parameters to those of MMFlow's RAFT in small form.
 
+    The network was trained on RGB: the colour layers stay as they are.
+
     Args:
         state (Mapping[str, Tensor]): Parameters of ``raft-small.pth``.
 

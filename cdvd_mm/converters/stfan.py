@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cdvd_mm.models.backbones.stfan_net import STFANNet
 
-from .common import convert_file, rename_strictly
+from .common import convert_file, exchange_colours, rename_strictly
 
 #: prefix of our names -> prefix of the authors' names
 MODULES = {
@@ -27,6 +27,9 @@ MODULES = {
     'decoder.2': 'img_prd',
 }
 
+#: the layers that read and write pictures
+FIRST, LAST = ('kernel_encoder.0.0.0', 'frame_encoder.0.0.0'), ('decoder.2.0', )
+
 
 def _original_name(name: str) -> str:
     for ours, theirs in MODULES.items():
@@ -37,7 +40,9 @@ def _original_name(name: str) -> str:
 
 
 def convert_stfan_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' parameters to those of :class:`STFANNet`.
+    """Rename the authors' parameters to those of :class:`STFANNet`, for RGB.
+
+    The authors' program reads and writes BGR: the first and last layers are turned around.
 
     Args:
         state (Mapping[str, Tensor]): Parameters of the released network.
@@ -50,7 +55,8 @@ def convert_stfan_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     network = STFANNet()
     names = {name: _original_name(name) for name in network.state_dict()}
-    return rename_strictly(state, names, network, 'STFAN (released network)')
+    converted = rename_strictly(state, names, network, 'STFAN (released network)')
+    return exchange_colours(converted, FIRST, LAST)
 
 
 def convert_stfan(source: str, target: str) -> dict[str, Tensor]:

@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from cdvd_mm.converters.cdvd_tsp import _original_name
+from cdvd_mm.converters.common import exchange_colours
 from cdvd_mm.converters.pwcnet import (
+    FIRST_CONV,
     authors_name,
     convert_pwcnet,
     convert_pwcnet_state_dict,
     fold_correlation,
     module_name,
-    turn_channels,
 )
 from cdvd_mm.models.backbones import CDVDNet
 from cdvd_mm.models.flow_estimators import MMFlowEstimator
@@ -29,6 +30,10 @@ def renamed(state, name, prefix=''):
 def authors(state):
     unused = {'deconv2.weight': torch.zeros(2, 2, 4, 4), 'deconv2.bias': torch.zeros(2)}
     return {**renamed(state, authors_name), **unused}
+
+
+def turn_channels(state):
+    return exchange_colours(state, first=[FIRST_CONV])
 
 
 def assert_same(a, b):

@@ -4,13 +4,22 @@ import sys
 import pytest
 import torch
 
-from cdvd_mm.converters.stfan import MODULES, convert_stfan, convert_stfan_state_dict
+from cdvd_mm.converters.common import exchange_colours
+from cdvd_mm.converters.stfan import (
+    FIRST,
+    LAST,
+    MODULES,
+    _original_name,
+    convert_stfan,
+    convert_stfan_state_dict,
+)
 from cdvd_mm.models.backbones.stfan_net import STFANNet
 
 
 def original_state(network):
-    from cdvd_mm.converters.stfan import _original_name
-    return {_original_name(key): value for key, value in network.state_dict().items()}
+    # the authors' layers see BGR
+    state = exchange_colours(network.state_dict(), FIRST, LAST)
+    return {_original_name(key): value for key, value in state.items()}
 
 
 def test_round_trip_with_module_prefix(tmp_path):

@@ -17,16 +17,19 @@ def reference_weights(folder, name, salt, overrides):
 
 
 def test_released_network(shared, device):
-    """Mean error of the three frames 1e-8, 3e-8 and 6e-8 on CPU."""
+    """The authors' network saw and gave BGR, what is converted RGB: channels are exchanged.
+
+    Mean error of the three frames 1e-8, 3e-8 and 6e-8 on CPU.
+    """
     folder = shared / 'reference'
     with np.load(folder / 'stfan.npz') as reference:
         frames, outputs = reference['frames'], reference['outputs']
         weights = reference_weights(folder, 'stfan', reference['salt'], reference['overrides'])
     network = STFANNet().to(device).eval()
     network.load_state_dict(convert_stfan_state_dict(weights))
-    frames = torch.from_numpy(frames).to(device).permute(0, 3, 1, 2)[None] / 255
+    frames = torch.from_numpy(frames).to(device).permute(0, 3, 1, 2).flip(1)[None] / 255
     with torch.no_grad():
-        restored = network(frames)[0].cpu().numpy()
+        restored = network(frames)[0].flip(1).cpu().numpy()
     assert np.abs(restored - outputs).mean(axis=(1, 2, 3)).max() < 1e-5
 
 
