@@ -30,6 +30,7 @@ INSTALL_REQUIRES = [
     'einops',
     'imageio',
     'packaging',
+    'Pillow>=10.1',
     'requests',
     'scipy',
     'tensorboard',

@@ -45,7 +45,7 @@ ALLOWED = {
     'cdvd_mm.inference': INFERENCE,
     'cdvd_mm.video': VIDEO,
     'cdvd_mm.deblur': VIDEO | {'torch', 'rich', 'cdvd_mm.inference', 'cdvd_mm.video',
-                               'cdvd_mm.datasets.frame_io'} | FILES,
+                               'cdvd_mm.datasets.frame_files'} | FILES,
     'cdvd_mm.datasets': DATA | {'lmdb'},
     'cdvd_mm.data_tools': TOP | {'skimage'},
     'cdvd_mm.evaluation': DATA | {'mmagic.evaluation', 'lpips'},

@@ -14,9 +14,9 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader, Subset
 
-from cdvd_mm.datasets import frame_io
-from cdvd_mm.datasets.frame_io import STORE_MARK
-from cdvd_mm.datasets.frame_store import FrameStore, is_store, open_store
+from cdvd_mm.datasets import frames
+from cdvd_mm.datasets.frame_files import decode_frame, read_bytes
+from cdvd_mm.datasets.frame_store import STORE_MARK, FrameStore, is_store, open_store
 from cdvd_mm.progress import track
 from cdvd_mm.registry import DATASETS
 
@@ -148,8 +148,8 @@ def _measure_stages(dataset, indices: list[int], report: LoaderReport) -> list[i
                                   for t in middle]
     dataset[indices[0]]  # open files and stores before the clock runs
     with ExitStack() as stack:
-        for owner, name, stage in ((frame_io, 'read_bytes', 'read'),
-                                   (frame_io, 'decode_frame', 'decode'),
+        for owner, name, stage in ((frames, 'read_bytes', 'read'),
+                                   (frames, 'decode_frame', 'decode'),
                                    (FrameStore, '_get', 'read'), (FrameStore, '_tile', 'decode')):
             stack.enter_context(_replaced(owner, name, clock.timed(stage, getattr(owner, name))))
         for index in track(indices, f'stages, {report.form}'):
@@ -200,10 +200,10 @@ def _measure_ceiling(dataset, indices: list[int], report: LoaderReport) -> None:
                     args[0](store, *args[1:])
                 seconds += time.perf_counter() - start
         else:
-            contents = [frame_io.read_bytes(path) for path in paths]
+            contents = [read_bytes(path) for path in paths]
             start = time.perf_counter()
             for path, content in zip(paths, contents):
-                frame_io.decode_frame(content, path)
+                decode_frame(content, path)
             seconds += time.perf_counter() - start
     report.ceiling = len(indices) / seconds
 

@@ -11,21 +11,23 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from cdvd_mm.datasets.dvd import DVDDataset
-from cdvd_mm.datasets.frame_io import FrameError, decode_frame, read_bytes, read_frame
-from cdvd_mm.datasets.frame_store import is_store, unfinished_store, write_store
+from cdvd_mm.datasets.frame_files import decode_frame, read_bytes
+from cdvd_mm.datasets.frame_store import is_store, unfinished_store
+from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.datasets.gopro import GoProDataset
 from cdvd_mm.datasets.layouts import (
-    Problem,
-    Video,
     VideoFolder,
     find_layout,
     list_frames,
     pair_frames,
     video_folders,
 )
+from cdvd_mm.datasets.records import FrameError, Problem, Video
 from cdvd_mm.datasets.video_deblur import VideoDeblurDataset, check_frames
 from cdvd_mm.files import write_atomically
 from cdvd_mm.progress import track
+
+from .store_writer import write_store
 
 DATASETS_BY_NAME: dict[str, type[VideoDeblurDataset]] = {'DVD': DVDDataset, 'GOPRO': GoProDataset}
 SPLITS = ('train', 'test')
@@ -252,7 +254,7 @@ def _decode_all(report: Report, workers: int | None) -> list[Problem]:
         try:
             decode_frame(read_bytes(path), path, deep=True)
         except FrameError as error:
-            return Problem(error.path, error.problem, error.remedy)
+            return error.problem
         return None
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:

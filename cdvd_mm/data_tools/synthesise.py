@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from cdvd_mm.datasets.frame_io import write_frame
+from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.evaluation import PROTOCOLS, score_frame
 from cdvd_mm.evaluation.results import file_sha256
 from cdvd_mm.files import write_atomically

@@ -15,43 +15,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .frame_io import IMAGE_SUFFIXES
+from .frame_files import IMAGE_SUFFIXES
+from .records import Problem, Video
 
 DVD_FOLDER = 'quantitative_datasets'
-
-
-@dataclass
-class Problem:
-    """Something wrong with the data: where, what, and what to do about it."""
-
-    path: str
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f'{self.path}: {self.what}; {self.remedy}'
-
-
-@dataclass
-class Video:
-    """The frames of one video, in order.
-
-    Attributes:
-        name: Name of its folder.
-        blur: Paths of the blurred frames.
-        sharp: Paths of the sharp frames, paired with ``blur``; ``None`` without ground truth.
-        stems: Names of the frames without suffix.
-        size: ``(height, width)``; ``None`` as long as no frame was looked at.
-    """
-
-    name: str
-    blur: list[str]
-    sharp: list[str] | None
-    stems: list[str]
-    size: tuple[int, int] | None = None
-
-    def __len__(self) -> int:
-        return len(self.blur)
 
 
 @dataclass
@@ -65,11 +32,19 @@ class VideoFolder:
 
 @dataclass
 class Listing:
-    """What listing a folder of frames gave."""
+    """What listing a folder of frames gave.
 
-    frames: dict[str, str] = field(default_factory=dict)  # stem -> path, in order
+    Attributes:
+        frames: Name without suffix to path, in order.
+        extra: Files that are no frames.
+        problems: What is wrong.
+        is_readable: Whether the folder could be listed at all.
+    """
+
+    frames: dict[str, str] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    is_readable: bool = True
 
 
 def sub_folders(path: str) -> list[str]:
@@ -171,6 +146,7 @@ def list_frames(folder: str) -> Listing:
         with os.scandir(folder) as entries:
             names = sorted(e.name for e in entries)
     except OSError as error:
+        listing.is_readable = False
         listing.problems.append(Problem(
             folder, f'the folder cannot be listed ({error.strerror or error})',
             'make it readable (`chmod a+rx`) or restore it'))
@@ -231,9 +207,8 @@ def pair_frames(video: VideoFolder) -> tuple[Video, list[Problem], list[str]]:
     if video.sharp is not None:
         sharp = list_frames(video.sharp)
         extra += sharp.extra
-        listable = not any(p.path == video.sharp and 'listed' in p.what for p in sharp.problems)
         problems += sharp.problems
-        if listable:
+        if sharp.is_readable:
             for stem, path in blur.frames.items():
                 if stem not in sharp.frames:
                     problems.append(Problem(path, 'unpaired, there is no sharp frame '

@@ -14,10 +14,11 @@ from cdvd_mm.progress import track
 from cdvd_mm.registry import DATASETS
 from cdvd_mm.windows import equal_runs, scored_frames, split_runs, window_indices
 
-from .frame_io import FrameError, probe_frame
+from .frame_files import probe_frame
 from .frame_store import is_store, open_store, unfinished_store
-from .layouts import Problem, Video, find_layout, pair_frames, sub_folders, video_folders
+from .layouts import find_layout, pair_frames, sub_folders, video_folders
 from .official import official_test_videos
+from .records import FrameError, Problem, Video
 
 _READERS = 8  # threads that read the frames' headers; they wait for the disk
 
@@ -344,7 +345,7 @@ def check_frames(videos: list[Video]) -> list[Problem]:
             header = probe_frame(path)
             return header.height, header.width
         except FrameError as error:
-            return Problem(error.path, error.problem, error.remedy)
+            return error.problem
 
     with ThreadPoolExecutor(_READERS) as pool:
         results = pool.map(look, paths, chunksize=64)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
-from cdvd_mm.datasets.frame_io import write_frame
+from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.files import remove_partial_files
 from cdvd_mm.video.orientation import can_store_rotation, is_transposed, side_by_side, upright
 from cdvd_mm.video.reader import Frame, FrameReader

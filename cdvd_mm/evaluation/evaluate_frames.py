@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from cdvd_mm.datasets.frame_io import FrameError, read_frame
 from cdvd_mm.datasets.frame_store import is_store, open_store
+from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.datasets.layouts import (
     find_layout,
     list_frames,
@@ -15,6 +15,7 @@ from cdvd_mm.datasets.layouts import (
     video_folders,
 )
 from cdvd_mm.datasets.official import DVD_TEST
+from cdvd_mm.datasets.records import FrameError
 from cdvd_mm.progress import track
 from cdvd_mm.system import device_name
 

@@ -11,7 +11,7 @@ from mmagic.evaluation.metrics.base_sample_wise_metric import BaseSampleWiseMetr
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
-from cdvd_mm.datasets.frame_io import write_frame
+from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.registry import METRICS
 from cdvd_mm.system import device_name
 

@@ -8,8 +8,9 @@ import pytest
 
 pytest.importorskip('skimage', reason='the photographs come with scikit-image')
 
+from cdvd_mm.data_tools import demo  # noqa: E402
 from cdvd_mm.data_tools.demo import DemoScene, DemoSettings, make_demo_data  # noqa: E402
-from cdvd_mm.datasets import GoProDataset, demo  # noqa: E402
+from cdvd_mm.datasets import GoProDataset  # noqa: E402
 
 SMALL = DemoSettings(train_scenes=2, train_frames=5, train_size=(32, 32), test_scenes=1,
                      test_frames=6, test_size=(32, 48))

@@ -13,7 +13,7 @@ import torch
 from cdvd_mm.data_tools import synthesise as module
 from cdvd_mm.data_tools.synthesise import FlowInterpolator, Recipe, make_pairs, synthesise
 from cdvd_mm.datasets import GoProDataset
-from cdvd_mm.datasets.frame_io import read_frame
+from cdvd_mm.datasets.frames import read_frame
 
 
 def pan(count: int, step: int = 2, size=(32, 48)) -> list[np.ndarray]:

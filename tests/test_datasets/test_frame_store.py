@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from video_data import frame
 
+from cdvd_mm.data_tools import store_writer
 from cdvd_mm.data_tools.prepare import prepare
 from cdvd_mm.datasets import GoProDataset, frame_store
-from cdvd_mm.datasets.frame_io import FrameError, read_frame
+from cdvd_mm.datasets.frames import read_frame
+from cdvd_mm.datasets.records import FrameError
 
 FORK = multiprocessing.get_context('fork')
 KEYS = ['img', 'gt']
@@ -86,14 +88,14 @@ def test_killed_while_writing(make_dataset, tmp_path):
     """kill -9 in the middle: refused by datasets, completed by the same command."""
     root = make_dataset(train={'a': 100}, size=(240, 320))
     store = tmp_path / 'store'
-    encode = frame_store.encode_frame
+    encode = store_writer.encode_frame
 
     def write():
         def slow(*args):
             time.sleep(0.02)
             return encode(*args)
 
-        frame_store._COMMIT_FRAMES, frame_store.encode_frame = 4, slow
+        store_writer._COMMIT_FRAMES, store_writer.encode_frame = 4, slow
         prepare('GOPRO', str(root), store=str(store), workers=1)
 
     process = FORK.Process(target=write)
@@ -165,7 +167,7 @@ def test_damaged_stores(data, tmp_path):
 
 def test_full_disk(data, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(frame_store.shutil, 'disk_usage', lambda _: usage._replace(free=1000))
+    monkeypatch.setattr(store_writer.shutil, 'disk_usage', lambda _: usage._replace(free=1000))
     with pytest.raises(OSError, match='GB are needed and 0.0 GB are free; free some space'):
         prepare('GOPRO', str(data), store=str(tmp_path / 'store'))
     monkeypatch.undo()

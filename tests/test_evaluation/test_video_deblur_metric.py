@@ -12,7 +12,7 @@ import torch
 from mmagic.structures import DataSample
 
 from cdvd_mm import files
-from cdvd_mm.datasets.frame_io import read_frame
+from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.evaluation import VideoDeblurMetric, score_frame
 from cdvd_mm.evaluation.results import Results
 from cdvd_mm.registry import METRICS

@@ -7,7 +7,8 @@ from collections import OrderedDict
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from cdvd_mm.datasets.frame_io import FrameError, read_frame
+from cdvd_mm.datasets.frames import read_frame
+from cdvd_mm.datasets.records import FrameError
 from cdvd_mm.registry import TRANSFORMS
 
 

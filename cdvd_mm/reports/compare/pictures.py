@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from cdvd_mm.datasets.frame_io import read_frame
+from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
 from cdvd_mm.ops import pad_to_multiple
 from cdvd_mm.windows import window_indices

@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from cdvd_mm.datasets.frame_io import write_frame
+from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.evaluation.results import versions
 from cdvd_mm.files import write_atomically
 from cdvd_mm.system import device_name

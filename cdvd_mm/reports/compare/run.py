@@ -25,9 +25,10 @@ from mmengine.logging import print_log
 
 from cdvd_mm.compat.distributed import init_cpu_process_group
 from cdvd_mm.datasets.dvd import DVDDataset
-from cdvd_mm.datasets.frame_io import read_frame, write_frame
+from cdvd_mm.datasets.frame_files import write_frame
+from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.datasets.gopro import GoProDataset
-from cdvd_mm.datasets.layouts import Video
+from cdvd_mm.datasets.records import Video
 from cdvd_mm.datasets.video_deblur import VideoDeblurDataset
 from cdvd_mm.engine.launch import load_config
 from cdvd_mm.evaluation.protocols import Protocol, get_protocol

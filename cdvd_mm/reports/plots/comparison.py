@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from cdvd_mm.datasets.frame_io import write_frame
+from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.engine.launch import load_config
 from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.scores import score_frame, to_8bit

@@ -8,7 +8,8 @@ import os
 import numpy as np
 from mmengine.logging import print_log
 
-from cdvd_mm.datasets.frame_io import FrameError, read_frame
+from cdvd_mm.datasets.frames import read_frame
+from cdvd_mm.datasets.records import FrameError
 
 _KINDS = (('blur_path', 'blurred'), ('pred_path', 'restored'), ('gt_path', 'sharp'))
 

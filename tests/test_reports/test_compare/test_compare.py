@@ -9,7 +9,7 @@ import pytest
 import torch
 from video_data import make_dataset  # noqa: F401
 
-from cdvd_mm.datasets.frame_io import read_frame
+from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.evaluation import get_protocol, score_frame
 from cdvd_mm.reports.compare import run as run_module
 from cdvd_mm.reports.compare.models import ComparedModel, Entry, parse_entries
@@ -158,7 +158,7 @@ def test_peak_memory_is_that_of_the_tensors(configs):
 
 
 def test_crops_are_where_the_methods_differ(configs, make_dataset, tmp_path):  # noqa: F811
-    from cdvd_mm.datasets.frame_io import write_frame
+    from cdvd_mm.datasets.frame_files import write_frame
     from cdvd_mm.reports.compare.pictures import find_crops
     data = make_dataset(size=(64, 64), test={'a': 5})
     comparison = compare([configs['edvr_tiny'], configs['cdvd_tiny']], str(data), 'cdvd-tsp',
