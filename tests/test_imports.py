@@ -38,7 +38,7 @@ ALLOWED = {
     'cdvd_mm.models': NETWORK_PARTS,
     'cdvd_mm.models.priors': NETWORK_PARTS,
     'cdvd_mm.models.losses': NETWORK_PARTS,
-    'cdvd_mm.models.flow_estimators': NETWORK_PARTS | {'mmflow'},
+    'cdvd_mm.models.flow_estimators': NETWORK_PARTS | {'mmflow', 'mmagic.models'},
     'cdvd_mm.models.backbones': NETWORK_PARTS,
     'cdvd_mm.models.restorers': NETWORK_PARTS | {'mmagic.models', 'mmagic.structures',
                                                  'cdvd_mm.models', 'cdvd_mm.windows'},

@@ -33,6 +33,8 @@ class Converter:
 CONVERTERS = {
     'cdvd-tsp': Converter("CDVD-TSP, the authors' CDVD_TSP_*.pt", 'cdvd_tsp', 'convert_cdvd_tsp',
                           trained_on='rgb'),
+    'cdvd-tspnl': Converter("CDVD-TSPNL, the authors'", 'cdvd_nl', 'convert_cdvd_nl',
+                            trained_on='rgb'),
     'dstnet-plus': Converter("DSTNet+ of any size, the authors'", 'dstnet_plus',
                              'convert_dstnet_plus', trained_on='rgb'),
     'edvr': Converter("EDVR for deblurring, BasicSR's names", 'edvr', 'convert_edvr',

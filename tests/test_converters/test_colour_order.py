@@ -3,9 +3,18 @@
 import pytest
 import torch
 
-from cdvd_mm.converters import CONVERTERS, cdvd_tsp, dstnet_plus, edvr, pwcnet, raft_small, stfan
+from cdvd_mm.converters import (
+    CONVERTERS,
+    cdvd_nl,
+    cdvd_tsp,
+    dstnet_plus,
+    edvr,
+    pwcnet,
+    raft_small,
+    stfan,
+)
 from cdvd_mm.converters.common import exchange_colours
-from cdvd_mm.models.backbones import CDVDNet, DSTNetPlus, EDVRDeblurNet, STFANNet
+from cdvd_mm.models.backbones import CDVDNet, CDVDNetNL, DSTNetPlus, EDVRDeblurNet, STFANNet
 from cdvd_mm.models.flow_estimators.mmflow_estimator import RAFT_SMALL, build_network
 
 #: How to make an authors' checkpoint of a fresh network, its converter, and our names of the layers
@@ -14,6 +23,9 @@ NETWORKS = {
     'cdvd-tsp': (CDVDNet, cdvd_tsp._original_name, cdvd_tsp.convert_cdvd_tsp_state_dict,
                  ['flow_estimator.estimator.' + pwcnet.FIRST_CONV,
                   'reconstruction.in_block.0.0'], ['reconstruction.out_block.3']),
+    'cdvd-tspnl': (CDVDNetNL, cdvd_nl._original_name, cdvd_nl.convert_cdvd_nl_state_dict,
+                   ['flow_estimator.estimator.basic_module.0.basic_module.0.conv', 'extractor.0'],
+                   ['reconstruction.out_block.1']),
     'dstnet-plus': (lambda: DSTNetPlus(mid_channels=4, num_filter_blocks=1, num_blocks=1),
                     dstnet_plus._original_name, dstnet_plus.convert_dstnet_plus_state_dict,
                     ['feat_extract'], ['reconstruction']),

@@ -1,10 +1,11 @@
 """Networks that restore frames, one a file."""
 
 from .cdvd_net import CDVDNet
+from .cdvd_net_nl import CDVDNetNL
 from .cdvd_net_variants import BlurredFlowCDVDNet, SingleFrameCDVDNet
 from .dstnet_plus import DSTNetPlus
 from .edvr_deblur_net import EDVRDeblurNet
 from .stfan_net import STFANNet
 
-__all__ = ['BlurredFlowCDVDNet', 'CDVDNet', 'DSTNetPlus', 'EDVRDeblurNet', 'STFANNet',
+__all__ = ['BlurredFlowCDVDNet', 'CDVDNet', 'CDVDNetNL', 'DSTNetPlus', 'EDVRDeblurNet', 'STFANNet',
            'SingleFrameCDVDNet']

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from cdvd_mm.ops import triple_input, warp_with_mask
 from cdvd_mm.registry import MODELS
+
+from .blocks import ReconstructionNet
 
 Features = dict[str, Tensor] | None
 
@@ -50,84 +52,6 @@ class StageDetails(NamedTuple):
     masks: Tensor
     flows: Tensor | None
     sharpness: Tensor | None
-
-
-class ResidualBlock(nn.Module):
-    """Conv, ReLU, conv, plus identity; no activation after the sum.
-
-    Args:
-        channels (int): of input and output.
-        kernel_size (int): odd.
-    """
-
-    def __init__(self, channels: int, kernel_size: int = 5) -> None:
-        super().__init__()
-        padding = kernel_size // 2
-        self.conv1 = nn.Conv2d(channels, channels, kernel_size, padding=padding)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(channels, channels, kernel_size, padding=padding)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> (n, c, h, w)."""
-        return x + self.conv2(self.relu(self.conv1(x)))
-
-
-class ReconstructionNet(BaseModule):
-    """The restoration network: SRN's encoder-decoder without its ConvLSTM.
-
-    Weights start as PyTorch draws them.
-
-    Args:
-        in_channels (int): of the input.
-        mid_channels (int): at full size; doubled at half, again at quarter size.
-        num_blocks (int): residual blocks of each of the six parts.
-        out_channels (int): of the output.
-        zero_output (bool): ``init_weights`` sets the last convolution to zero.
-    """
-
-    def __init__(self, in_channels: int, mid_channels: int = 32, num_blocks: int = 3,
-                 out_channels: int = 3, zero_output: bool = False) -> None:
-        super().__init__()
-        self.zero_output = zero_output
-        full, half, quarter = mid_channels, 2 * mid_channels, 4 * mid_channels
-
-        def conv(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-            return nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 5, stride=stride, padding=2),
-                nn.ReLU(inplace=True))
-
-        def upsample(in_channels: int, out_channels: int) -> nn.Sequential:
-            return nn.Sequential(
-                nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1,
-                                   output_padding=1), nn.ReLU(inplace=True))
-
-        def blocks(channels: int) -> list[nn.Module]:
-            return [ResidualBlock(channels) for _ in range(num_blocks)]
-
-        self.in_block = nn.Sequential(conv(in_channels, full, 1), *blocks(full))
-        self.encoder1 = nn.Sequential(conv(full, half, 2), *blocks(half))
-        self.encoder2 = nn.Sequential(conv(half, quarter, 2), *blocks(quarter))
-        self.decoder2 = nn.Sequential(*blocks(quarter), upsample(quarter, half))
-        self.decoder1 = nn.Sequential(*blocks(half), upsample(half, full))
-        self.out_block = nn.Sequential(*blocks(full),
-                                       nn.Conv2d(full, out_channels, 5, padding=2))
-
-    def init_weights(self) -> None:
-        """Initialise as ``init_cfg`` says, and the last convolution as ``zero_output`` says."""
-        first_time = not self.is_init
-        super().init_weights()
-        if self.zero_output and first_time:
-            nn.init.zeros_(self.out_block[-1].weight)
-            nn.init.zeros_(self.out_block[-1].bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, in_channels, h, w) -> (n, out_channels, h, w); h, w multiples of 4."""
-        full = self.in_block(x)  # (n, mid, h, w)
-        half = self.encoder1(full)  # (n, 2 mid, h/2, w/2)
-        quarter = self.encoder2(half)  # (n, 4 mid, h/4, w/4)
-        half = self.decoder2(quarter) + half
-        full = self.decoder1(half) + full
-        return self.out_block(full)
 
 
 @MODELS.register_module()
@@ -184,7 +108,7 @@ class CDVDNet(BaseModule):
         self.prior = None if prior is None else MODELS.build(prior)
         self.reconstruction = ReconstructionNet(
             in_channels=9 if prior is None else 10,
-            mid_channels=mid_channels,
+            channels=(mid_channels, 2 * mid_channels, 4 * mid_channels),
             num_blocks=num_blocks,
             zero_output=predict_residual)
 

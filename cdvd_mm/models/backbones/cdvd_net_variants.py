@@ -4,7 +4,8 @@ from torch import Tensor
 
 from cdvd_mm.registry import MODELS
 
-from .cdvd_net import CDVDNet, ReconstructionNet, StageDetails
+from .blocks import ReconstructionNet
+from .cdvd_net import CDVDNet, StageDetails
 
 
 @MODELS.register_module()
@@ -73,8 +74,8 @@ class SingleFrameCDVDNet(CDVDNet):
         kwargs.update(flow_estimator=None, prior=None)
         super().__init__(mid_channels=mid_channels, num_blocks=num_blocks, **kwargs)
         self.reconstruction = ReconstructionNet(
-            in_channels=3, mid_channels=mid_channels, num_blocks=num_blocks,
-            zero_output=self.predict_residual)
+            in_channels=3, channels=(mid_channels, 2 * mid_channels, 4 * mid_channels),
+            num_blocks=num_blocks, zero_output=self.predict_residual)
 
     def restore(self, aligned, sharpness: Tensor | None = None) -> Tensor:
         """Restore the middle frames of n triples from themselves: (n, 3, h, w)."""

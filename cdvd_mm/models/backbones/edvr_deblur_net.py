@@ -4,26 +4,13 @@ Wang et al., "EDVR: Video Restoration with Enhanced Deformable Convolutional
 Networks", CVPR Workshops 2019 (arXiv 1905.02716).
 """
 
-import torch
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule, kaiming_init
 from torch import Tensor, nn
 
 from cdvd_mm.registry import MODELS
 
-NEGATIVE_SLOPE = 0.1
-
-
-class _ResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, plus identity: (n, c, h, w) to (n, c, h, w)."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(torch.relu(self.conv1(x)))
+from .blocks import NEGATIVE_SLOPE, ResidualBlock
 
 
 class PreDeblur(nn.Module):
@@ -45,9 +32,9 @@ class PreDeblur(nn.Module):
         self.to_level1 = nn.Sequential(conv(1, in_channels), conv(2), conv(2))
         self.to_level2 = conv(2)
         self.to_level3 = conv(2)
-        self.level3 = _ResidualBlock(mid_channels)
-        self.level2 = nn.ModuleList(_ResidualBlock(mid_channels) for _ in range(2))
-        self.level1 = nn.ModuleList(_ResidualBlock(mid_channels) for _ in range(5))
+        self.level3 = ResidualBlock(mid_channels)
+        self.level2 = nn.ModuleList(ResidualBlock(mid_channels) for _ in range(2))
+        self.level1 = nn.ModuleList(ResidualBlock(mid_channels) for _ in range(5))
         self.upsample = nn.Upsample(scale_factor=2, mode='bilinear', align_corners=False)
 
     def forward(self, frames: Tensor) -> Tensor:

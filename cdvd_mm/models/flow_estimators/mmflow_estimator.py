@@ -4,18 +4,16 @@ This is the only place that reaches MMFlow, through its registry.
 """
 
 import copy
-import logging
-import os.path as osp
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 
 from cdvd_mm.ops import correlation, flow_warp, validity_mask
 from cdvd_mm.registry import MODELS
+
+from .pretrained import PretrainedEstimator
 
 Features = dict[str, Tensor]
 
@@ -170,7 +168,7 @@ class NoNorm(nn.Identity):
 
 
 @MODELS.register_module()
-class MMFlowEstimator(BaseModule):
+class MMFlowEstimator(PretrainedEstimator):
     """Optical flow in pixels between RGB frames in [0, 1].
 
     The network's habits (input size, value range, colour order, scale of its
@@ -215,14 +213,7 @@ class MMFlowEstimator(BaseModule):
                  fit: str | None = None, value_range: tuple[float, float] | None = None,
                  channel_order: str = 'rgb', flow_scale: float | None = None,
                  init_cfg: dict | None = None) -> None:
-        if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
-            raise ValueError("MMFlowEstimator takes init_cfg=dict(type='Pretrained', "
-                             f'checkpoint=...) or None, not {init_cfg}; other initialisations '
-                             "belong into the estimator's own config")
-        super().__init__(init_cfg=None)
-        self.checkpoint = init_cfg['checkpoint'] if init_cfg else None
-        self.checkpoint_required = bool(init_cfg and init_cfg.get('required', True))
-        self.estimator = build_network(estimator)
+        super().__init__(build_network(estimator), init_cfg)
 
         name = type(self.estimator).__name__
         convention = CONVENTIONS.get(name, DEFAULT_CONVENTION)
@@ -244,29 +235,6 @@ class MMFlowEstimator(BaseModule):
             'PWCNet': (self._encode_pyramid, self._decode_pyramid),
             'RAFT': (self._encode_raft, self._decode_raft),
         }.get(name, (self._encode_whole, self._decode_whole))
-
-    def init_weights(self) -> None:
-        """Initialise the network, or load its weights where ``init_cfg`` says so."""
-        if self.checkpoint is None or not self._has_checkpoint():
-            super().init_weights()
-            return
-        self._is_init = True  # nothing is left to draw: the file holds every weight
-        try:
-            load_checkpoint(self.estimator, self.checkpoint, map_location='cpu', strict=True)
-        except RuntimeError as error:
-            raise ValueError(f'{self.checkpoint} does not hold the weights of '
-                             f'{type(self.estimator).__name__}: {error}') from error
-
-    def _has_checkpoint(self) -> bool:
-        if osp.isfile(self.checkpoint):
-            return True
-        message = (f'no weights of {type(self.estimator).__name__} at {self.checkpoint}; the '
-                   'tools in tools/model_converters make them from the published files')
-        if self.checkpoint_required:
-            raise FileNotFoundError(message)
-        print_log(f'{message}. The flow network starts untrained.', logger='current',
-                  level=logging.WARNING)
-        return False
 
     def forward(self, reference: Tensor, neighbour: Tensor) -> Tensor:
         """Estimate the flow from ``reference`` to ``neighbour``.

@@ -1,0 +1,59 @@
+"""What flow estimators share: a network of other hands, its weights from a file."""
+
+import logging
+import os.path as osp
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmengine.runner import load_checkpoint
+
+
+class PretrainedEstimator(BaseModule):
+    """A flow network, kept as ``estimator``, whose weights may come from a file.
+
+    Args:
+        estimator (BaseModule): the network.
+        init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=FILE)``
+            loads the *network's* weights, strictly. With ``required=False`` a
+            file that is not there is a warning, and the network starts
+            untrained. None: the network's own initialisation.
+
+    Raises:
+        ValueError: an ``init_cfg`` of another type; on initialisation: weights
+            of another network.
+        FileNotFoundError: on initialisation: required weights that are not
+            there.
+    """
+
+    def __init__(self, estimator: BaseModule, init_cfg: dict | None = None) -> None:
+        if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
+            raise ValueError(f"{type(self).__name__} takes init_cfg=dict(type='Pretrained', "
+                             f'checkpoint=...) or None, not {init_cfg}; other initialisations '
+                             "belong into the estimator's own config")
+        super().__init__(init_cfg=None)
+        self.checkpoint = init_cfg['checkpoint'] if init_cfg else None
+        self.checkpoint_required = bool(init_cfg and init_cfg.get('required', True))
+        self.estimator = estimator
+
+    def init_weights(self) -> None:
+        """Initialise the network, or load its weights where ``init_cfg`` says so."""
+        if self.checkpoint is None or not self._has_checkpoint():
+            super().init_weights()
+            return
+        self._is_init = True  # nothing is left to draw: the file holds every weight
+        try:
+            load_checkpoint(self.estimator, self.checkpoint, map_location='cpu', strict=True)
+        except RuntimeError as error:
+            raise ValueError(f'{self.checkpoint} does not hold the weights of '
+                             f'{type(self.estimator).__name__}: {error}') from error
+
+    def _has_checkpoint(self) -> bool:
+        if osp.isfile(self.checkpoint):
+            return True
+        message = (f'no weights of {type(self.estimator).__name__} at {self.checkpoint}; the '
+                   'tools in tools/model_converters make them from the published files')
+        if self.checkpoint_required:
+            raise FileNotFoundError(message)
+        print_log(f'{message}. The flow network starts untrained.', logger='current',
+                  level=logging.WARNING)
+        return False
