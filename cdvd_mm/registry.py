@@ -10,26 +10,28 @@ from mmagic import registry as mmagic_registry
 from mmengine.registry import INFERENCERS as MMENGINE_INFERENCERS
 from mmengine.registry import Registry
 
+_ENGINE = ('cdvd_mm.engine.hooks', 'cdvd_mm.engine.loop', 'cdvd_mm.engine.optim',
+           'cdvd_mm.engine.visualizer')
 
-def _child(name: str, parent: Registry, location: str) -> Registry:
+
+def _child(name: str, parent: Registry, *modules: str) -> Registry:
     """A registry below ``parent`` that imports what both of them offer on first use."""
     # MMEngine looks a name up in a parent without importing the parent's modules.
-    locations = [*parent._locations, location]
+    locations = [*parent._locations, *modules]
     return Registry(name, parent=parent, scope='cdvd_mm', locations=locations)
 
 
-RUNNERS = _child('runner', mmagic_registry.RUNNERS, 'cdvd_mm.engine')
-LOOPS = _child('loop', mmagic_registry.LOOPS, 'cdvd_mm.engine')
-HOOKS = _child('hook', mmagic_registry.HOOKS, 'cdvd_mm.engine')
-LOG_PROCESSORS = _child('log processor', mmagic_registry.LOG_PROCESSORS, 'cdvd_mm.engine')
-OPTIMIZERS = _child('optimizer', mmagic_registry.OPTIMIZERS, 'cdvd_mm.engine')
-OPTIM_WRAPPERS = _child('optim_wrapper', mmagic_registry.OPTIM_WRAPPERS, 'cdvd_mm.engine')
+RUNNERS = _child('runner', mmagic_registry.RUNNERS, *_ENGINE)
+LOOPS = _child('loop', mmagic_registry.LOOPS, *_ENGINE)
+HOOKS = _child('hook', mmagic_registry.HOOKS, *_ENGINE)
+LOG_PROCESSORS = _child('log processor', mmagic_registry.LOG_PROCESSORS, *_ENGINE)
+OPTIMIZERS = _child('optimizer', mmagic_registry.OPTIMIZERS, *_ENGINE)
+OPTIM_WRAPPERS = _child('optim_wrapper', mmagic_registry.OPTIM_WRAPPERS, *_ENGINE)
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
-    'optimizer wrapper constructor', mmagic_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'cdvd_mm.engine')
-PARAM_SCHEDULERS = _child('parameter scheduler', mmagic_registry.PARAM_SCHEDULERS,
-                          'cdvd_mm.engine')
-VISUALIZERS = _child('visualizer', mmagic_registry.VISUALIZERS, 'cdvd_mm.engine')
-VISBACKENDS = _child('vis_backend', mmagic_registry.VISBACKENDS, 'cdvd_mm.engine')
+    'optimizer wrapper constructor', mmagic_registry.OPTIM_WRAPPER_CONSTRUCTORS, *_ENGINE)
+PARAM_SCHEDULERS = _child('parameter scheduler', mmagic_registry.PARAM_SCHEDULERS, *_ENGINE)
+VISUALIZERS = _child('visualizer', mmagic_registry.VISUALIZERS, *_ENGINE)
+VISBACKENDS = _child('vis_backend', mmagic_registry.VISBACKENDS, *_ENGINE)
 
 DATASETS = _child('dataset', mmagic_registry.DATASETS, 'cdvd_mm.datasets')
 DATA_SAMPLERS = _child('data sampler', mmagic_registry.DATA_SAMPLERS, 'cdvd_mm.datasets')
@@ -43,7 +45,7 @@ WEIGHT_INITIALIZERS = _child('weight initializer', mmagic_registry.WEIGHT_INITIA
 METRICS = _child('metric', mmagic_registry.METRICS, 'cdvd_mm.evaluation')
 EVALUATORS = _child('evaluator', mmagic_registry.EVALUATORS, 'cdvd_mm.evaluation')
 
-INFERENCERS = _child('inferencer', MMENGINE_INFERENCERS, 'cdvd_mm.inference')
+INFERENCERS = _child('inferencer', MMENGINE_INFERENCERS, 'cdvd_mm.inference.inferencer')
 
 
 def find(name: str) -> type | None:

@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'cdvd_mm'
 
 NETWORK_PARTS = {'torch', 'numpy', 'mmengine', 'mmcv', 'cdvd_mm.ops', 'cdvd_mm.registry'}
-FILES = {'cdvd_mm.files', 'cdvd_mm.progress', 'cdvd_mm.system', 'cdvd_mm.windows'}
+FILES = {'cdvd_mm.files', 'cdvd_mm.options', 'cdvd_mm.progress', 'cdvd_mm.system',
+         'cdvd_mm.windows'}
 DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
         'cdvd_mm.datasets'} | FILES
 ENGINE = NETWORK_PARTS | FILES | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'}
@@ -27,6 +28,7 @@ TOP = {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'mmengine', 'mmcv', 'mmagic', 'ma
 ALLOWED = {
     'cdvd_mm.version': set(),
     'cdvd_mm.files': set(),
+    'cdvd_mm.options': set(),
     'cdvd_mm.windows': {'numpy'},
     'cdvd_mm.system': {'torch'},
     'cdvd_mm.progress': {'mmengine', 'rich'},
@@ -55,7 +57,8 @@ ALLOWED = {
     'cdvd_mm.bench': TOP,
     'cdvd_mm.reports': TOP | {'cdvd_mm.bench', 'cdvd_mm.data_tools'},
 }
-FREE = {'cdvd_mm', 'cdvd_mm.apis', 'cdvd_mm.cli'}  # the public face, and the command
+# The public face, and the command.
+FREE = {'cdvd_mm', 'cdvd_mm.__main__', 'cdvd_mm.apis', 'cdvd_mm.cli'}
 # Nothing knows of compat but what has to start it, and what starts processes.
 COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.engine.launch', 'cdvd_mm.reports.compare.run'}
 # What tools may import: they parse arguments, call the package once and show the result. OpenCV's

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,7 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
+from cdvd_mm.data_tools.options import DemoSettings
 from cdvd_mm.progress import track
 
 # Train and test scenes come from different photographs (motorcycle_right would show the
@@ -32,47 +33,6 @@ TEST_PHOTOGRAPHS = ('coffee.png', 'motorcycle_left.png')
 
 MANIFEST = 'demo.json'
 _GAMMA = 2.2
-
-
-@dataclass(frozen=True)
-class DemoSettings:
-    """What the demo data look like.
-
-    Attributes:
-        seed (int): Same seed, same data.
-        train_scenes (int): Scenes for training, shared out among the photographs.
-        train_frames (int): Frames of each.
-        train_size (tuple[int, int]): Their height and width.
-        test_scenes (int): Scenes for testing.
-        test_frames (int): Frames of each.
-        test_size (tuple[int, int]): Their height and width.
-        shake (float): Typical way of the camera between two frames, in pixels.
-    """
-
-    seed: int = 0
-    train_scenes: int = 64
-    train_frames: int = 7
-    train_size: tuple[int, int] = (96, 96)
-    test_scenes: int = 4
-    test_frames: int = 10
-    test_size: tuple[int, int] = (128, 192)
-    shake: float = 1.75
-
-    def __post_init__(self):
-        for name in ('train_scenes', 'test_scenes'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be at least 1, found {getattr(self, name)}')
-        for name in ('train_frames', 'test_frames'):
-            if getattr(self, name) < 5:
-                raise ValueError(f'{name} must be at least 5 (the length of a window), '
-                                 f'found {getattr(self, name)}')
-        for name in ('train_size', 'test_size'):
-            size = getattr(self, name)
-            if len(size) != 2 or min(size) < 16 or max(size) > 256:
-                raise ValueError(f'{name} must be a height and a width between 16 and 256 pixels, '
-                                 f'found {size}')
-        if self.shake < 0:
-            raise ValueError(f'shake must not be negative, found {self.shake}')
 
 
 class _Walk:

@@ -98,7 +98,8 @@ class VideoDeblurInferencer(BaseInferencer):
         Raises:
             ValueError: See :func:`~cdvd_mm.deblur.deblur_video`.
         """
-        from cdvd_mm.deblur import DeblurOptions, deblur_video
+        from cdvd_mm.deblur.job import deblur_video
+        from cdvd_mm.deblur.options import DeblurOptions
         is_path = isinstance(inputs, (str, Path))
         if output is not None:
             if not is_path:

@@ -3,8 +3,6 @@
 import cv2
 import numpy as np
 
-DEFAULT_THRESHOLD = 0.1
-
 
 class SceneCutDetector:
     """Tells from two neighbouring pictures whether a cut lies between them.
@@ -19,7 +17,7 @@ class SceneCutDetector:
         ratio (float): How many times the difference before it.
     """
 
-    def __init__(self, threshold: float = DEFAULT_THRESHOLD, ratio: float = 3.) -> None:
+    def __init__(self, threshold: float, ratio: float = 3.) -> None:
         if not 0 < threshold < 1:
             raise ValueError(f'the threshold of scene cuts must lie between 0 and 1, found '
                              f'{threshold}')

@@ -18,9 +18,12 @@ pytest.importorskip('av')
 
 from video_files import images, make_video, moving_picture, packets, psnr  # noqa: E402
 
-from cdvd_mm.deblur import DeblurOptions, deblur_video, sinks  # noqa: E402
-from cdvd_mm.deblur.command import parse_tile, parse_time, run  # noqa: E402
+from cdvd_mm import cli  # noqa: E402
+from cdvd_mm.deblur import sinks  # noqa: E402
+from cdvd_mm.deblur.job import deblur_video  # noqa: E402
+from cdvd_mm.deblur.options import DeblurOptions, parse_time  # noqa: E402
 from cdvd_mm.inference.frame_restorer import FrameRestorer  # noqa: E402
+from cdvd_mm.inference.options import parse_tile  # noqa: E402
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet  # noqa: E402
 from cdvd_mm.video import open_reader  # noqa: E402
 from cdvd_mm.video.scene_cuts import SceneCutDetector  # noqa: E402
@@ -144,11 +147,11 @@ def test_scene_cuts(tmp_path, restorer):
 
 
 def test_cut_detector():
-    detector = SceneCutDetector()
+    detector = SceneCutDetector(.1)
     found = [detector.is_cut(moving_picture(k, (64, 48), scene))
              for k, scene in enumerate([0] * 6 + [1] * 6 + [0] * 3)]
     assert [k for k, cut in enumerate(found) if cut] == [6, 12]
-    detector = SceneCutDetector()  # a fast pan is no cut
+    detector = SceneCutDetector(.1)  # a fast pan is no cut
     assert not any(detector.is_cut(moving_picture(3 * k, (64, 48))) for k in range(12))
     with pytest.raises(ValueError, match='between 0 and 1'):
         SceneCutDetector(2)
@@ -371,17 +374,21 @@ def model(tmp_path_factory) -> list[str]:
     return [str(folder / 'tiny.py'), str(folder / 'tiny.pth')]
 
 
+def run(source: Path, output: Path, *more: str) -> int:
+    """``cdvd-mm deblur`` on the CPU."""
+    return cli.run('deblur', [str(source), str(output), *more, '--device', 'cpu'])
+
+
 def test_command(tmp_path, model, capsys):
     source = make_video(tmp_path / 'in.mp4', 6)
-    assert run(str(source), str(tmp_path / 'out.mp4'), *model, device='cpu') == 0
+    assert run(source, tmp_path / 'out.mp4', *model) == 0
     out = capsys.readouterr()
     assert 'out.mp4: 6 frames' in out.out and 'frames/s' in out.out
     assert len(images(tmp_path / 'out.mp4')) == 6
-    assert run(str(source), str(tmp_path / 'out.mp4'), *model, device='cpu', quiet=True) == 1
+    assert run(source, tmp_path / 'out.mp4', *model, '--quiet') == 1
     assert 'exists' in capsys.readouterr().err
     for source_name, checkpoint in (('missing.mp4', model[1]), ('in.mp4', 'missing.pth')):
-        assert run(str(tmp_path / source_name), str(tmp_path / 'b.mp4'), model[0], checkpoint,
-                   quiet=True) == 1
+        assert run(tmp_path / source_name, tmp_path / 'b.mp4', model[0], checkpoint) == 1
         assert 'missing' in capsys.readouterr().err
 
 
@@ -389,7 +396,7 @@ def test_command_with_truncated_input(tmp_path, model, capsys):
     source = make_video(tmp_path / 'in.mp4', 30, faststart=True, options={'g': '5', 'bf': '0'})
     source.write_bytes(source.read_bytes()[:int(source.stat().st_size * .6)])
     output = tmp_path / 'out.mp4'
-    assert run(str(source), str(output), *model, device='cpu', quiet=True) == 1
+    assert run(source, output, *model) == 1
     assert 'damaged' in capsys.readouterr().err
     assert 3 < len(images(output)) < 30 and not list(tmp_path.glob('*.parts'))
 
@@ -397,7 +404,7 @@ def test_command_with_truncated_input(tmp_path, model, capsys):
 @pytest.mark.parametrize('content', [b'', b'no video at all ' * 99])
 def test_command_with_what_is_no_video(tmp_path, model, capsys, content):
     (tmp_path / 'in.mp4').write_bytes(content)
-    assert run(str(tmp_path / 'in.mp4'), str(tmp_path / 'o.mp4'), *model, quiet=True) == 1
+    assert run(tmp_path / 'in.mp4', tmp_path / 'o.mp4', *model) == 1
     error = capsys.readouterr().err
     assert 'error: ' in error and 'in.mp4' in error and len(error.splitlines()) == 1
 
@@ -420,7 +427,7 @@ def test_command_interrupted_from_outside(tmp_path, model, repo_root):
     assert process.returncode == 130 and 'interrupted' in error, error
     assert not (tmp_path / 'out.mp4').exists()
     assert json.loads((parts / 'state.json').read_text())['complete'] is False
-    assert run(*command[2:6], device='cpu', quiet=True, segment_frames=10) == 0
+    assert cli.run('deblur', command[2:]) == 0
     assert len(images(tmp_path / 'out.mp4')) == 150
 
 

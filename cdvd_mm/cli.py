@@ -1,0 +1,153 @@
+"""The command ``cdvd-mm``: a sub-command is its options and one call.
+
+``tools/*.py`` are the same commands from a checkout. Help texts come at once: the modules that
+declare options (:mod:`cdvd_mm.options`) import nothing heavy, and the call is imported last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from cdvd_mm.options import add_options, from_args, load
+from cdvd_mm.version import __version__
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A sub-command.
+
+    Args:
+        summary (str): What it does, for the list of all.
+        options (tuple[str, ...]): ``module:Class`` of its dataclasses; the docstring of the first
+            describes the command, those of the others head their group of options.
+        call (str): ``module:function`` that takes one object of each of them and returns the exit
+            code, or None for 0.
+    """
+
+    summary: str
+    options: tuple[str, ...]
+    call: str
+
+
+COMMANDS = {
+    'train': Command('train a model', ('cdvd_mm.engine.options:TrainOptions', ),
+                     'cdvd_mm.engine.command:train'),
+    'test': Command('restore the test frames and score them',
+                    ('cdvd_mm.engine.options:TestOptions', ), 'cdvd_mm.engine.command:test'),
+    'deblur': Command('restore a video or a folder of frames',
+                      ('cdvd_mm.deblur.options:DeblurCommand',
+                       'cdvd_mm.inference.options:InferenceOptions',
+                       'cdvd_mm.deblur.options:DeblurOptions'), 'cdvd_mm.deblur.command:deblur'),
+    'prepare': Command('check a dataset, write the store that trains fastest',
+                       ('cdvd_mm.data_tools.options:PrepareOptions', ),
+                       'cdvd_mm.data_tools.command:prepare'),
+    'synthesise': Command('make pairs of blurred and sharp frames from sharp footage',
+                          ('cdvd_mm.data_tools.options:SynthesiseOptions', ),
+                          'cdvd_mm.data_tools.command:synthesise'),
+    'demo-data': Command('make the data of the demo',
+                         ('cdvd_mm.data_tools.options:DemoDataOptions',
+                          'cdvd_mm.data_tools.options:DemoSettings'),
+                         'cdvd_mm.data_tools.command:demo_data'),
+}
+# Packages that are optional, and the extra that brings them.
+_EXTRAS = {'av': 'video', 'lmdb': 'data', 'matplotlib': 'figures', 'skimage': 'figures'}
+
+
+def make_parser(name: str, prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of a sub-command; nothing but the modules of its options is imported.
+
+    Args:
+        name (str): A key of ``COMMANDS``.
+        prog (str, optional): What to call the program. Default: ``cdvd-mm NAME``.
+    """
+    first, *others = map(load, COMMANDS[name].options)
+    parser = argparse.ArgumentParser(prog=prog or f'cdvd-mm {name}',
+                                     description=inspect.getdoc(first),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser, first)
+    for cls in others:
+        title = (inspect.getdoc(cls) or '').splitlines()[0].rstrip('.')
+        add_options(parser.add_argument_group(title), cls)
+    parser.add_argument('--debug', action='store_true',
+                        help='show where an error arose (also: environment variable CDVD_MM_DEBUG)')
+    return parser
+
+
+def run(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run a sub-command; what a user can get wrong ends in one line on stderr.
+
+    Args:
+        name (str): A key of ``COMMANDS``.
+        argv (Sequence[str], optional): Its arguments. Default: those of the process.
+        prog (str, optional): What to call the program.
+
+    Returns:
+        int: 0: done; 1: an error; 130: interrupted; or what the command returns.
+    """
+    args = make_parser(name, prog).parse_intermixed_args(argv)
+    try:
+        options = [from_args(args, load(cls)) for cls in COMMANDS[name].options]
+        return load(COMMANDS[name].call)(*options) or 0
+    except KeyboardInterrupt:
+        say('interrupted; the same command goes on where it can')
+        return INTERRUPTED
+    except Exception as error:
+        text = _explain(error)
+        if text is None or args.debug or os.environ.get('CDVD_MM_DEBUG'):
+            raise
+        say(f'error: {text}')
+        return FAILED
+
+
+def tool(name: str) -> Callable[[Sequence[str] | None], int]:
+    """The ``main`` of a file in tools/: a sub-command under the file's own name."""
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        return run(name, argv, os.path.basename(sys.argv[0]) if argv is None else None)
+
+    return main
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``cdvd-mm``: the exit code of the sub-command, 2 for a wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in COMMANDS:
+        return run(arguments[0], arguments[1:])
+    width = max(map(len, COMMANDS))
+    parser = argparse.ArgumentParser(
+        prog='cdvd-mm', usage='cdvd-mm COMMAND [options]', description='Video deblurring.',
+        epilog='commands:\n' + '\n'.join(f'  {name:{width}}  {command.summary}'
+                                         for name, command in COMMANDS.items())
+        + "\n\n'cdvd-mm COMMAND --help' says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--version', action='version', version=f'cdvd-mm {__version__}')
+    parser.add_argument('command', metavar='COMMAND', choices=COMMANDS, help='one of those below')
+    parser.parse_args(arguments)
+    return WRONG_USAGE  # not reached: parse_args ends the process
+
+
+def say(text: str) -> None:
+    """A line for people: on stderr."""
+    sys.stderr.write(f'{text}\n')
+    sys.stderr.flush()
+
+
+def _explain(error: Exception) -> str | None:
+    """What to tell the user, or None where it is a mistake in the code."""
+    if isinstance(error, ImportError):
+        package = (error.name or '').partition('.')[0]
+        if package not in _EXTRAS:
+            return None
+        return f"{package} is missing: pip install 'cdvd_mm[{_EXTRAS[package]}]'"
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
+    from cdvd_mm.engine.errors import TrainingStopped
+    from cdvd_mm.inference.precision import OutOfMemoryError
+    return str(error) if isinstance(error, (TrainingStopped, OutOfMemoryError)) else None

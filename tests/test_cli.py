@@ -1,0 +1,132 @@
+"""The command: help at once, one line for errors, the same from tools/."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdvd_mm import cli
+from cdvd_mm.options import load
+from cdvd_mm.version import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmagic', 'cv2', 'av', 'numpy', 'PIL', 'rich')
+# Prints the help of everything in one process and stops at the first heavy module.
+HELP = f"""
+import contextlib, io, runpy, sys
+
+def check(what):
+    heavy = [name for name in {HEAVY!r} if name in sys.modules]
+    assert not heavy, f'{{what}} imports {{heavy}}'
+
+def say_help(run):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        run()
+    assert 'usage: ' in text.getvalue()
+
+import cdvd_mm
+check('cdvd_mm')
+from cdvd_mm import cli
+say_help(lambda: cli.main(['--help']))
+for name in cli.COMMANDS:
+    say_help(lambda: cli.main([name, '--help']))
+    check(name)
+for tool in sys.argv[1:]:
+    sys.argv = [tool, '--help']
+    say_help(lambda: runpy.run_path(tool, run_name='__main__'))
+    check(tool)
+"""
+
+
+def tools() -> list[str]:
+    """The tools that are commands."""
+    return [str(path) for path in sorted((ROOT / 'tools').rglob('*.py'))
+            if 'cdvd_mm.cli' in path.read_text(encoding='utf-8')]
+
+
+def test_help_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, '-c', HELP, *tools()], capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('name', cli.COMMANDS)
+def test_calls_exist(name):
+    assert callable(load(cli.COMMANDS[name].call))
+
+
+@pytest.mark.parametrize('path', tools(), ids=lambda path: Path(path).stem)
+def test_tools_are_commands(path, capsys):
+    spec = importlib.util.spec_from_file_location('a_tool', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(SystemExit) as stopped:
+        module.main(['--help'])
+    assert stopped.value.code == 0 and 'usage: cdvd-mm ' in capsys.readouterr().out
+
+
+def test_list_of_commands_and_version(capsys):
+    for argv, expected in ((['--help'], 'deblur '), (['--version'], f'cdvd-mm {__version__}')):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(argv)
+        assert stopped.value.code == 0 and expected in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('argv', [[], ['sharpen'], ['deblur'], ['train', 'a.py', '--amp', 'fp8']])
+def test_wrong_usage(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(argv)
+    assert stopped.value.code == 2 and 'usage: cdvd-mm' in capsys.readouterr().err
+
+
+def test_module_is_the_command():
+    done = subprocess.run([sys.executable, '-m', 'cdvd_mm', 'train', 'none.py'],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.strip() == 'error: config not found: none.py'
+
+
+def raising(error: BaseException):
+    def call(*options):
+        raise error
+    return call
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make ``cdvd-mm train`` fail with an error; returns what runs it."""
+    def run(error: BaseException, *argv: str) -> int:
+        monkeypatch.setattr('cdvd_mm.engine.command.train', raising(error))
+        return cli.main(['train', 'config.py', *argv])
+    return run
+
+
+def test_errors_of_users_are_one_line(failing, capsys):
+    from cdvd_mm.engine.errors import TrainingStopped
+    from cdvd_mm.inference.precision import OutOfMemoryError
+    for error in (ValueError('no'), OSError('no'), TrainingStopped('no'), OutOfMemoryError('no')):
+        assert failing(error) == 1
+        assert capsys.readouterr().err == 'error: no\n'
+    assert failing(ModuleNotFoundError('no', name='av')) == 1
+    assert "pip install 'cdvd_mm[video]'" in capsys.readouterr().err
+    assert failing(KeyboardInterrupt()) == 130
+    assert 'interrupted' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('error', [TypeError('ours'), RuntimeError('ours'),
+                                   ModuleNotFoundError('ours', name='cdvd_mm.lost')])
+def test_mistakes_of_the_code_are_seen(failing, error):
+    with pytest.raises(type(error), match='ours'):
+        failing(error)
+
+
+def test_debug_shows_where(failing, monkeypatch):
+    with pytest.raises(ValueError):
+        failing(ValueError('no'), '--debug')
+    monkeypatch.setenv('CDVD_MM_DEBUG', '1')
+    with pytest.raises(ValueError):
+        failing(ValueError('no'))
