@@ -69,6 +69,5 @@ def init_model(config: str | Config, checkpoint: str | None = None, device: str 
     if checkpoint is not None:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
         state_dict = get_state_dict(loaded, checkpoint)
-        check_state_dict(model, state_dict, checkpoint)
-        model.load_state_dict(state_dict)
+        model.load_state_dict(check_state_dict(model, state_dict, checkpoint))
     return model.to(selected).eval()

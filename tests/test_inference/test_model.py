@@ -48,6 +48,34 @@ def test_weights_of_data_parallel_training(checkpoint, tmp_path):
     init_model(CONFIG, str(wrapped), device='cpu', options=SMALL)
 
 
+@pytest.mark.parametrize('config, options, counters', [
+    ('basicvsr_pp/basicvsr-pp_gopro', {}, ['step_counter']),
+    ('edvr/edvr-deblur_gopro', {}, []),
+    ('cdvd_gopro', SMALL, []),
+    ('cdvd_gopro', {**SMALL, 'model.stage_milestones': [3]}, ['num_steps']),
+])
+def test_a_training_counter_more_or_less_is_no_other_model(config, options, counters, tmp_path):
+    """MMagic's BasicVSR++ among them: its restorer counts in a buffer, its EDVR does not."""
+    config = str(Path(CONFIG).parent / f'{config}.py')
+    options = {**options, 'model.generator.mid_channels': 8}
+    if 'basicvsr' in config:
+        options['model.generator.num_blocks'] = 1
+        options['model.type'] = 'mmagic.BasicVSR'  # as MMagic saves it
+    weights = init_model(config, device='cpu', options=options).state_dict()
+    options.pop('model.type', None)
+    assert [name for name in ('step_counter', 'num_steps') if name in weights] == counters
+    without = {key: value for key, value in weights.items() if key not in counters}
+    more = {**weights, 'step_counter': torch.tensor(7), 'num_steps': torch.tensor(7)}
+    for name, state in (('same', weights), ('without', without), ('more', more)):
+        path = tmp_path / f'{name}.pth'
+        torch.save(dict(state_dict=state), path)
+        loaded = init_model(config, str(path), device='cpu', options=options).state_dict()
+        assert all(torch.equal(loaded[key], value) for key, value in without.items())
+    torch.save(dict(state_dict={**more, 'generator.step_counter': torch.tensor(7)}), path)
+    with pytest.raises(ValueError, match='1 left over: generator.step_counter'):
+        init_model(config, str(path), device='cpu', options=options)
+
+
 def test_checkpoint_of_another_model(checkpoint):
     with pytest.raises(ValueError, match='model.pth is not a checkpoint of this CascadedRestorer'
                        '.*missing: .*of another shape: .*model_converters'):
