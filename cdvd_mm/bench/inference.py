@@ -11,23 +11,23 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import gc
 import json
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
 from cdvd_mm.inference.precision import matmul_precision, prepare_network
-from cdvd_mm.models.streaming import StreamingCascade, restore_window_plainly
+from cdvd_mm.models.streaming import StreamingCascade
 from cdvd_mm.ops.backends import preferring
 from cdvd_mm.system import device_name
 
 from .macs import count_macs
+from .memory import peak_memory
+from .plain import restore_window_plainly
 
 FORMS = ('plain', 'streaming')
 _DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -123,33 +123,24 @@ class _Runner:
         self.case.cpu_seconds.append(time.process_time() - cpu)
 
     def peak_memory(self) -> int:
-        """Bytes above what was held before, network and state included."""
-        if self.device.type == 'cuda':
-            torch.cuda.reset_peak_memory_stats(self.device)
-            self.once()
-            return torch.cuda.max_memory_allocated(self.device)
-        before = _reset_peak()
-        if before is None:
+        """Bytes that a frame takes, weights and the frames of a window included.
+
+        On a CPU nothing is seen of compiled code: 0.
+        """
+        if self.case.compile and self.device.type != 'cuda':
             return 0
-        self.once()
-        return max(0, _status('VmHWM') - before)
+        held = [*self.network.parameters(), *self.network.buffers(), *self.frames]
+        with self._settings():
+            return peak_memory(self._from_the_start, self.device, held)
 
-
-def _status(key: str) -> int:
-    for line in Path('/proc/self/status').read_text(encoding='utf-8').splitlines():
-        if line.startswith(f'{key}:'):
-            return 1024 * int(line.split()[1])
-    return 0
-
-
-def _reset_peak() -> int | None:
-    """Set the process's peak memory back to what it holds; None where that cannot be done."""
-    gc.collect()
-    try:
-        Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
-    except OSError:
-        return None
-    return _status('VmRSS')
+    def _from_the_start(self) -> None:
+        """Restore a frame with all the state that this leaves behind."""
+        if self.case.form == 'plain':
+            restore_window_plainly(self.network, self.frames)
+        else:
+            streamer = StreamingCascade(self.network)
+            for frame in self.frames:
+                streamer.push(frame)
 
 
 class _Peak:
@@ -213,7 +204,7 @@ def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, r
     """
     say = say or (lambda line: None)
     network = network.to(device).eval()
-    runners = []
+    runners, macs = [], {}
     for case in cases:
         say(f'warming up: {case.label}')
         try:
@@ -221,7 +212,10 @@ def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, r
             for _ in range(warmup - 1):
                 runner.once()
             case.peak_memory = runner.peak_memory()
-            case.macs = _count(network, case)
+            key = case.form, case.height, case.width
+            if key not in macs:  # precision and backend make no difference
+                macs[key] = _count(network, case.form, runner.frames)
+            case.macs = macs[key]
             runners.append(runner)
         except (RuntimeError, NotImplementedError) as error:
             case.error = str(error).splitlines()[0]
@@ -241,23 +235,15 @@ def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, r
     return _report(cases, peaks, device, rounds, network)
 
 
-def _count(network: nn.Module, case: Case) -> int:
-    """Multiply-adds a frame, counted without computing."""
-    # autocast does not know the meta device
-    with mock.patch.object(torch, 'autocast', lambda *_, **__: contextlib.nullcontext()):
-        return _count_on_meta(network, case)
-
-
-def _count_on_meta(network: nn.Module, case: Case) -> int:
-    meta = copy.deepcopy(network).to('meta')
-    frames = [torch.empty(1, 3, case.height, case.width, device='meta')
-              for _ in range(2 * network.num_stages + 2)]
-    if case.form == 'plain':
-        return count_macs(restore_window_plainly, meta, frames[:-1]).total
-    streamer = StreamingCascade(meta)
-    for frame in frames[:-1]:
-        streamer.push(frame)
-    return count_macs(streamer.push, frames[-1]).total
+def _count(network: nn.Module, form: str, frames: list[Tensor]) -> int:
+    """Multiply-adds a frame, counted on the frames of a window."""
+    if form == 'plain':
+        return count_macs(restore_window_plainly, network, frames).total
+    streamer = StreamingCascade(network)
+    with torch.inference_mode():
+        for frame in frames:
+            streamer.push(frame.clone())
+    return count_macs(streamer.push, frames[0]).total
 
 
 def _report(cases: list[Case], peaks: dict[str, _Peak], device: torch.device, rounds: int,

@@ -1,226 +1,145 @@
-"""Count the multiply-adds of a network, deformable and filter-adaptive parts included."""
+"""Count the multiply-adds of a network with PyTorch's own counter of operations.
 
+:mod:`torch.utils.flop_counter` knows convolutions and matrix products. What it
+lacks is added here as formulas for the operators that PyTorch dispatches:
+deformable convolution, the dot products of the correlation, and the
+multiply-adds of the filter-adaptive convolution.
+"""
+
+from __future__ import annotations
+
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from unittest import mock
+from typing import Any
 
 import torch
+import torchvision.ops  # noqa: F401  (its operators are registered by the import)
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+from torch.utils.flop_counter import FlopCounterMode
 
-from cdvd_mm.ops.counting import listening
+from cdvd_mm.ops.backends import preferring
+
+Shape = Sequence[int]
 
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-adds by kind of operator.
+    """Multiply-adds.
 
     Attributes:
-        parts (dict[str, int]): ``conv``, ``conv_transpose``, ``matmul``,
-            ``deform_conv``, ``correlation``, ``filter_adaptive_conv``: true
-            multiply-adds.
-        extras (dict[str, int]): What counters of published tables count
-            besides: ``conv_transpose`` (what a transposed convolution adds if
-            it is counted by its output, stride^2 times as much), ``bias`` and
-            ``activation`` (one for each output element).
+        parts (dict[str, int]): Those that are really done, by operator as
+            PyTorch names it: ``convolution`` (transposed ones, too),
+            ``addmm``, ``deform_conv2d``, ``linalg_vecdot`` (correlation),
+            ``addcmul_`` (filter-adaptive convolution) ...
+        as_published (int): In the way of CDVD-TSP's published 357.9 G, which
+            comes out to the last digit: transposed convolutions by their
+            output (stride^2 times what is done), a bias and an activation as
+            one for each output element, and nothing for the correlation.
     """
 
     parts: dict[str, int]
-    extras: dict[str, int]
+    as_published: int
 
     @property
     def total(self) -> int:
         """Multiply-adds that are really done."""
         return sum(self.parts.values())
 
-    @property
-    def total_as_published(self) -> int:
-        """By the convention of CDVD-TSP's published 357.9 G.
+    def __sub__(self, other: Macs) -> Macs:
+        parts = Counter(self.parts)
+        parts.subtract(other.parts)
+        return Macs(dict(parts), self.as_published - other.as_published)
 
-        That number comes out to the last digit when transposed convolutions
-        are counted by their output and a bias and an activation as one
-        operation for each output element.
-        """
-        return self.total + sum(self.extras.values())
-
-    def __add__(self, other: 'Macs') -> 'Macs':
-        return Macs(dict(Counter(self.parts) + Counter(other.parts)),
-                    dict(Counter(self.extras) + Counter(other.extras)))
-
-    def __mul__(self, factor: float) -> 'Macs':
-        return Macs({key: round(value * factor) for key, value in self.parts.items()},
-                    {key: round(value * factor) for key, value in self.extras.items()})
+    def __floordiv__(self, divisor: int) -> Macs:
+        return Macs({name: macs // divisor for name, macs in self.parts.items()},
+                    self.as_published // divisor)
 
 
-class _Counting(TorchDispatchMode):
-    """Sees every operator that PyTorch dispatches."""
+class _Counter(FlopCounterMode):
+    """The counter with formulas of what it lacks, that keeps the published way's count beside.
+
+    A formula takes an operator's arguments, with shapes in the place of
+    tensors, and gives operations, two for each multiply-add.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.parts: Counter[str] = Counter()
-        self.extras: Counter[str] = Counter()
-        self.paused = 0
+        self.as_published = 0
+        aten = torch.ops.aten
+        formulas = {
+            aten.convolution: self._convolution,
+            aten.mm: self._matmul, aten.bmm: self._matmul, aten.addmm: self._addmm,
+            torch.ops.torchvision.deform_conv2d: self._deform_conv,
+            aten.addcmul_: self._addcmul, aten.linalg_vecdot: self._vecdot,
+            **dict.fromkeys((aten.relu, aten.relu_, aten.leaky_relu, aten.leaky_relu_,
+                             aten.prelu), self._activation),
+        }
+        # without the overloads the counter takes composite operators apart
+        overloads = {getattr(packet, name): formula for packet, formula in formulas.items()
+                     for name in packet.overloads()}
+        super().__init__(display=False, custom_mapping={**formulas, **overloads})
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        output = func(*args, **(kwargs or {}))
-        if not self.paused:
-            count = _COUNTED.get(func._overloadpacket._qualified_op_name)
-            if count is not None:
-                count(self, output, *args, **(kwargs or {}))
-        return output
+    def _add(self, macs: int, as_published: int | None = None) -> int:
+        self.as_published += macs if as_published is None else as_published
+        return 2 * macs
 
-    def add(self, op: str, macs: int) -> None:
-        self.parts[op] += macs
+    def _convolution(self, x: Shape, weight: Shape, bias: Shape | None, stride: Any, padding: Any,
+                     dilation: Any, transposed: bool, output_padding: Any, groups: int,
+                     out_shape: Shape) -> int:
+        # weight: (c_out, c_in / groups, ...), of a transposed one (c_in, c_out / groups, ...)
+        outputs, taps = math.prod(out_shape), math.prod(weight[2:])
+        by_output = outputs * taps * (weight[0] // groups if transposed else weight[1])
+        macs = math.prod(x) * taps * weight[1] if transposed else by_output
+        return self._add(macs, by_output + (0 if bias is None else outputs))
 
-    @contextmanager
-    def pause(self) -> Iterator[None]:
-        self.paused += 1
-        try:
-            yield
-        finally:
-            self.paused -= 1
+    def _matmul(self, x: Shape, other: Shape, out_shape: Shape, **kwargs: Any) -> int:
+        return self._add(math.prod(out_shape) * x[-1])
 
+    def _addmm(self, bias: Shape, x: Shape, other: Shape, out_shape: Shape, **kwargs: Any) -> int:
+        outputs = math.prod(out_shape)
+        return self._add(outputs * x[-1], outputs * (x[-1] + 1))
 
-def _count_conv(counting, output: Tensor, x, weight, bias=None, stride=None, padding=None,
-                dilation=None, transposed=False, output_padding=None, groups=1) -> None:
-    """``aten::convolution``."""
-    taps = weight[0, 0].numel()
-    if transposed:  # weight: (c_in, c_out / groups, ...)
-        true = x.numel() * weight.shape[1] * taps
-        counting.add('conv_transpose', true)
-        by_output = output.numel() * weight.shape[0] // groups * taps
-        counting.extras['conv_transpose'] += by_output - true
-    else:  # weight: (c_out, c_in / groups, ...)
-        counting.add('conv', output.numel() * weight.shape[1] * taps)
-    if bias is not None:
-        counting.extras['bias'] += output.numel()
+    def _deform_conv(self, x: Shape, weight: Shape, *args: Any, out_shape: Shape) -> int:
+        return self._add(math.prod(out_shape) * math.prod(weight[1:]))
 
+    def _addcmul(self, *args: Any, out_shape: Shape, **kwargs: Any) -> int:
+        return self._add(math.prod(out_shape))
 
-def _count_matmul(position: int) -> Callable:
-    """``mm`` and its relatives: the inner dimension times the output's elements."""
+    def _vecdot(self, x: Shape, *args: Any, out_shape: Shape, **kwargs: Any) -> int:
+        return self._add(math.prod(x), as_published=0)
 
-    def count(counting, output: Tensor, *args, **kwargs) -> None:
-        counting.add('matmul', output.numel() * args[position].shape[-1])
-        if position:
-            counting.extras['bias'] += output.numel()
-
-    return count
+    def _activation(self, *args: Any, out_shape: Shape, **kwargs: Any) -> int:
+        return self._add(0, as_published=math.prod(out_shape))
 
 
-def _count_activation(counting, output: Tensor, *args, **kwargs) -> None:
-    counting.extras['activation'] += output.numel()
-
-
-def _count_deform_conv(counting, output: Tensor, x, weight, *args, **kwargs) -> None:
-    """``torchvision::deform_conv2d``."""
-    counting.add('deform_conv', output.numel() * weight[0].numel())
-
-
-_COUNTED: dict[str, Callable] = {
-    'aten::convolution': _count_conv,
-    'aten::mm': _count_matmul(0),
-    'aten::bmm': _count_matmul(0),
-    'aten::addmm': _count_matmul(1),
-    'aten::baddbmm': _count_matmul(1),
-    'torchvision::deform_conv2d': _count_deform_conv,
-    **dict.fromkeys(('aten::relu', 'aten::relu_', 'aten::leaky_relu', 'aten::leaky_relu_',
-                     'aten::prelu'), _count_activation),
-}
-
-
-def _counted_forward(function: type, count: Callable[..., None], counting: _Counting):
-    """Patch mmcv's operator, compiled or not, to be counted once, as a whole."""
-    original = function.forward
-
-    def forward(ctx, *args, **kwargs):
-        with counting.pause():
-            output = original(ctx, *args, **kwargs)
-        count(output, *args)
-        return output
-
-    return mock.patch.object(function, 'forward', staticmethod(forward))
-
-
-def _mmcv_operators(counting: _Counting) -> list:
-    from mmcv.ops.correlation import CorrelationFunction
-    from mmcv.ops.deform_conv import DeformConv2dFunction
-    from mmcv.ops.modulated_deform_conv import ModulatedDeformConv2dFunction
-
-    def modulated(output, x, offset, mask, weight, bias=None, *args):
-        counting.add('deform_conv', output.numel() * weight[0].numel())
-        if bias is not None:
-            counting.extras['bias'] += output.numel()
-
-    def deformable(output, x, offset, weight, *args):
-        counting.add('deform_conv', output.numel() * weight[0].numel())
-
-    def correlation(output, first, second, kernel_size=1, *args):
-        side = kernel_size[0] if isinstance(kernel_size, (tuple, list)) else kernel_size
-        counting.add('correlation', output.numel() * first.shape[1] * side**2)
-
-    return [_counted_forward(ModulatedDeformConv2dFunction, modulated, counting),
-            _counted_forward(DeformConv2dFunction, deformable, counting),
-            _counted_forward(CorrelationFunction, correlation, counting)]
-
-
-def count_macs(function: Callable, *args, **kwargs) -> Macs:
+def count_macs(function: Callable, *args: Any, **kwargs: Any) -> Macs:
     """Run a function once, without gradients, and count its multiply-adds.
 
-    Counted are convolutions, transposed convolutions and matrix products as
-    PyTorch dispatches them, mmcv's and torchvision's deformable convolutions
-    (sampling not included), mmcv's and this package's correlation and this
-    package's filter-adaptive convolution, whatever kernel runs them.
-    Element-wise operations, warping and pooling are not.
+    Counted is what PyTorch dispatches: convolutions, matrix products,
+    deformable convolutions (sampling not included), dot products, and
+    ``addcmul_``. Other element-wise operations, warping and pooling are not.
+    The package's ops run in plain torch meanwhile, as kernels of Triton, like
+    those of a compiled mmcv, are no operators of PyTorch.
 
     Args:
-        function (Callable): What to count, a network for instance.
+        function (Callable): What to count, a network for instance. Tensors
+            that it keeps from calls before must be of
+            ``torch.inference_mode``, too: only then is the correlation seen.
         *args: Its arguments.
         **kwargs: Its arguments.
 
     Returns:
-        Macs: Multiply-adds by kind.
+        Macs: Multiply-adds by operator.
     """
-    counting = _Counting()
-    with ExitStack() as stack:
-        stack.enter_context(torch.no_grad())
-        for patch in _mmcv_operators(counting):
-            stack.enter_context(patch)
-        stack.enter_context(listening(counting.add))
-        stack.enter_context(counting)
-        function(*args, **kwargs)
-    return Macs(dict(counting.parts), dict(counting.extras))
-
-
-def count_plain_window(network: torch.nn.Module, frames: Tensor) -> Macs:
-    """Count a window of CDVDNet in which nothing is shared.
-
-    Every triple of every stage and every flow pair is computed on its own, as
-    in the authors' code; the package's own forward pass encodes a frame once
-    for all its pairs.
-
-    Args:
-        network (nn.Module): A CDVDNet.
-        frames (Tensor): (n, num_frames, 3, h, w) RGB in [0, 1].
-
-    Returns:
-        Macs: Multiply-adds by kind.
-    """
-
-    def run() -> None:
-        clip = frames
-        for _ in range(network.num_stages):
-            restored = []
-            for index in range(1, clip.shape[1] - 1):
-                before, middle, after = clip[:, index - 1:index + 2].unbind(1)
-                if network.flow_estimator is not None:
-                    network.flow_estimator(middle, before)
-                    network.flow_estimator(middle, after)
-                triple = torch.cat((before, middle, after), dim=1)  # (n, 9, h, w)
-                if network.prior is not None:
-                    triple = torch.cat((triple, middle[:, :1]), dim=1)
-                restored.append(network.reconstruction(triple))
-            clip = torch.stack(restored, dim=1)
-
-    return count_macs(run)
+    counter = _Counter()
+    # tensors of inference mode keep composite operators (linalg_vecdot) whole
+    with torch.inference_mode(), preferring('torch'):
+        args, kwargs = tree_map(lambda x: x.clone() if isinstance(x, Tensor) else x,
+                                (args, kwargs))
+        with counter:
+            function(*args, **kwargs)
+    counts = counter.get_flop_counts().get('Global', {})
+    return Macs({operator.__name__: flops // 2 for operator, flops in counts.items() if flops},
+                counter.as_published)

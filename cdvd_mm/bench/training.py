@@ -10,12 +10,10 @@ are medians.
 from __future__ import annotations
 
 import copy
-import ctypes
-import gc
-import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from mmagic.structures import DataSample
@@ -28,10 +26,11 @@ from torch.utils.data import DataLoader
 
 from cdvd_mm.engine.hooks.network_hooks import checkpoint_modules
 from cdvd_mm.inference.model import select_device
-from cdvd_mm.models.backbones.cdvd_net import AlignedTriples, CDVDNet, StageDetails
-from cdvd_mm.ops import warp_with_mask
 from cdvd_mm.registry import MODELS
 from cdvd_mm.system import device_name
+
+from .memory import peak_memory
+from .plain import plain_details
 
 CASES = {
     'plain': dict(plain=True),
@@ -46,45 +45,7 @@ CASES = {
 }
 """What is measured, by name: options of a step."""
 
-_M_MMAP_THRESHOLD = -3  # of mallopt(3)
-
 PARTS = ('forward', 'backward', 'optimiser', 'synchronisation')
-
-
-def plain_details(net: CDVDNet, frames: Tensor,
-                  num_active_stages: int | None = None) -> list[StageDetails]:
-    """What :meth:`CDVDNet.forward_details` computes, one triple and one pair after the other.
-
-    Args:
-        net (CDVDNet): The network.
-        frames (Tensor): (n, t, 3, h, w) RGB in [0, 1].
-        num_active_stages (int, optional): Stages to run. Default: None, all.
-
-    Returns:
-        list[StageDetails]: One for each stage.
-    """
-    outputs = []
-    clip = list(frames.unbind(1))
-    for _ in range(num_active_stages or net.num_stages):
-        triples = []
-        for k in range(1, len(clip) - 1):
-            before, middle, after = clip[k - 1:k + 2]
-            flows, warped, masks = [], [], []
-            for neighbour in (before, after):
-                flow = net.flow_estimator(middle, neighbour)
-                frame, mask = warp_with_mask(neighbour, flow)
-                flows.append(flow)
-                warped.append(frame)
-                masks.append(mask)
-            aligned = AlignedTriples(torch.stack((warped[0], middle, warped[1]), 1),
-                                     torch.stack(masks, 1), torch.stack(flows, 1))
-            sharpness = net.sharpness(aligned)
-            triples.append((net.restore(aligned, sharpness), *aligned, sharpness))
-        details = StageDetails(*(None if parts[0] is None else torch.stack(parts, 1)
-                                 for parts in zip(*triples)))
-        clip = list(details.restored.unbind(1))
-        outputs.append(details)
-    return outputs
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -229,16 +190,20 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
     unknown = [name for name in names if name not in CASES]
     if unknown:
         raise ValueError(f'unknown case(s) {unknown}; choose from {list(CASES)}')
-    loader = None if data_root is None else _loader(cfg, data_root, size, batch_size)
+    # one iterator for all cases: a sampler without an end cannot begin again
+    batches = None if data_root is None else iter(_loader(cfg, data_root, size, batch_size))
     model = _build(cfg)
     data = make_batch(model.generator.num_frames, batch_size, size)
     results = {name: dict(seconds=[], parts={part: [] for part in PARTS}) for name in names}
-    for name in names:
-        results[name]['memory'] = _peak_memory(model, cfg, chosen, CASES[name], data)
     steps = {name: Step(model, cfg, chosen, **CASES[name]) for name in names}
     for number in range(rounds + 2):
         for name, step in steps.items():
-            _round(step, data, results[name], first=number == 0, timed=number >= 2)
+            if number == 0:
+                results[name]['loss'] = float(step(data))
+            elif number == 1:  # moments are there, gradients are not
+                results[name]['memory'] = peak_memory(partial(step, data), chosen)
+            else:
+                _round(step, data, results[name])
     plain = results.get('plain', {}).get('seconds')
     summary = {}
     for name, result in results.items():
@@ -248,7 +213,7 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
             memory=result['memory'],
             speedup=statistics.median(a / b for a, b in zip(plain, result['seconds']))
             if plain else None,
-            parts={'data': None if loader is None else _wait_for_data(steps[name], loader, rounds),
+            parts={'data': batches and _wait_for_data(steps[name], batches, rounds),
                    **{part: statistics.median(times) for part, times in result['parts'].items()}})
     return dict(device=device_name(chosen), cases=summary, setting=(
         f'{batch_size} window(s) of {model.generator.num_frames} frames of {size}x{size}, '
@@ -297,9 +262,9 @@ def _loader(cfg: Config, data_root: str, size: int, batch_size: int) -> DataLoad
         return Runner.build_dataloader(settings, seed=0)
 
 
-def _wait_for_data(step: Step, loader: DataLoader, rounds: int) -> float:
+def _wait_for_data(step: Step, batches: Iterator[dict], rounds: int) -> float:
     """Median time that a training waits for its next batch, seconds."""
-    batches, waits = iter(loader), []
+    waits = []
     for number in range(rounds + 2):  # two warm up
         start = time.perf_counter()
         batch = next(batches)
@@ -315,75 +280,19 @@ def _synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _round(step: Step, data: dict, result: dict, first: bool, timed: bool) -> None:
-    """One step as it is, and one with a stop after every part."""
+def _round(step: Step, data: dict, result: dict) -> None:
+    """Time one step as it is, and one with a stop after every part."""
     _synchronise(step.device)
     start = time.perf_counter()
-    loss = step(data)
+    step(data)
     _synchronise(step.device)
-    if timed:
-        result['seconds'].append(time.perf_counter() - start)
-    if first:
-        result['loss'] = float(loss)
-        return
+    result['seconds'].append(time.perf_counter() - start)
     last = [time.perf_counter()]
 
     def mark(part: str) -> None:
         _synchronise(step.device)
         now = time.perf_counter()
-        if timed:
-            result['parts'][part].append(now - last[0])
+        result['parts'][part].append(now - last[0])
         last[0] = now
 
-    if step.device.type == 'cuda' or timed:
-        step(data, mark)
-
-
-def _peak_memory(model: nn.Module, cfg: Config, device: torch.device, case: dict,
-                 data: dict) -> int:
-    """Peak of a second step above what is there between steps, bytes."""
-    if device.type == 'cuda':
-        step = Step(model, cfg, device, **case)
-        step(data)
-        gc.collect()
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        step(data)
-        _synchronise(device)
-        return torch.cuda.max_memory_allocated(device) - before
-    return _peak_of_child(lambda: Step(model, cfg, device, **case), lambda step: step(data))
-
-
-def _peak_of_child(prepare: Callable, run: Callable) -> int:
-    """Peak of the resident memory of a process that does this, above what it had before."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            torch.set_num_threads(1)  # the parent's threads are not there: waiting for them hangs
-            # what is freed goes back at once: the peak is that of the tensors alive
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**16)
-            step = prepare()
-            # gradients and moments count as there between steps
-            for param in step.model.parameters():
-                param.grad = torch.ones_like(param)
-            step.wrapper.optimizer.step()
-            step.wrapper.zero_grad()
-            os.write(writer, str(_resident()).encode())
-            run(step)
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(writer)
-    _, status, usage = os.wait4(child, 0)
-    before = os.read(reader, 64)
-    os.close(reader)
-    if status or not before:
-        raise RuntimeError('the process that measures memory failed')
-    return usage.ru_maxrss * 1024 - int(before)
-
-
-def _resident() -> int:
-    with open('/proc/self/statm', encoding='ascii') as file:
-        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+    step(data, mark)

@@ -39,7 +39,7 @@ def correlation(input1: Tensor, input2: Tensor, kernel_size=(1, 1), patch_size=(
     for dy in range(0, 2 * reach_y + 1, dilation_patch[0]):
         for dx in range(0, 2 * reach_x + 1, dilation_patch[1]):
             shifted = second[..., dy:dy + height, dx:dx + width]
-            rows.append((first * shifted).sum(1))
+            rows.append(torch.linalg.vecdot(first, shifted, dim=1))
     product = torch.stack(rows, 1)  # (n, shifts, h, w)
     if tuple(kernel_size) != (1, 1):
         ones = product.new_ones((product.shape[1], 1, *kernel_size))

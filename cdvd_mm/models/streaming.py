@@ -13,9 +13,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cdvd_mm.models.backbones.cdvd_net import AlignedTriples
-from cdvd_mm.ops import warp_with_mask
-
 
 def reflected(index: int, length: int) -> int:
     """Where an index beyond the ends lands: -1 -> 1, length -> length - 2, and so on."""
@@ -217,54 +214,3 @@ def build_streamer(network: nn.Module, num_frames: int | None = None) -> Streame
     raise ValueError(f'{type(network).__name__} cannot be run frame by frame: expected a cascade '
                      '(restore_triples), a recurrent network (step) or one that restores the '
                      'middle of a window (num_frames)')
-
-
-@torch.no_grad()
-def restore_window_plainly(network: nn.Module, frames: list[Tensor]) -> Tensor:
-    """Restore the middle of a window as the authors' program does.
-
-    Every triple and every pair on its own, nothing shared. Slow; what
-    streaming is held to and compared with.
-
-    Args:
-        network (nn.Module): A CDVDNet.
-        frames (list[Tensor]): 2 T + 1 frames (1, 3, h, w), RGB in [0, 1].
-
-    Returns:
-        Tensor: (1, 3, h, w), not clamped.
-    """
-    while len(frames) > 1:
-        frames = [_restore_triple_plainly(network, *frames[k:k + 3])
-                  for k in range(len(frames) - 2)]
-    return frames[0]
-
-
-def _restore_triple_plainly(network: nn.Module, before: Tensor, middle: Tensor,
-                            after: Tensor) -> Tensor:
-    if network.flow_estimator is None:
-        return network.restore_triples((before, middle, after))
-    warped, masks, flows = [], [], []
-    for neighbour in (before, after):
-        flows.append(network.flow_estimator(middle, neighbour))
-        frame, mask = warp_with_mask(neighbour, flows[-1])
-        warped.append(frame)
-        masks.append(mask)
-    aligned = AlignedTriples(torch.stack((warped[0], middle, warped[1]), dim=1),
-                             torch.stack(masks, dim=1), torch.stack(flows, dim=1))
-    return network.restore(aligned, network.sharpness(aligned))
-
-
-def restore_clip_plainly(network: nn.Module, frames: list[Tensor]) -> list[Tensor]:
-    """Restore all frames of a clip window by window, the ends reflected.
-
-    Args:
-        network (nn.Module): A CDVDNet.
-        frames (list[Tensor]): Frames (1, 3, h, w), RGB in [0, 1].
-
-    Returns:
-        list[Tensor]: As many restored frames.
-    """
-    reach, length = network.num_stages, len(frames)
-    return [restore_window_plainly(network, [frames[reflected(k + j, length)]
-                                             for j in range(-reach, reach + 1)])
-            for k in range(length)]

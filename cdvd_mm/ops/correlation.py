@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import backends
-from .counting import report_macs
 
 
 def correlation(reference: Tensor, neighbour: Tensor, max_displacement: int = 4,
@@ -37,7 +36,6 @@ def correlation(reference: Tensor, neighbour: Tensor, max_displacement: int = 4,
                          f'{tuple(reference.shape)} and {tuple(neighbour.shape)}')
     if max_displacement < 0:
         raise ValueError(f'max_displacement must be 0 or more, not {max_displacement}')
-    report_macs('correlation', reference.numel() * (2 * max_displacement + 1)**2)
     return backends.run(backend, 'correlation', correlation_torch, (reference, neighbour),
                         max_displacement, normalize)
 
@@ -51,5 +49,5 @@ def correlation_torch(reference: Tensor, neighbour: Tensor, max_displacement: in
     pad = max_displacement
     padded = F.pad(neighbour, (pad, pad, pad, pad))
     return torch.stack(
-        [(reference * padded[:, :, dy:dy + height, dx:dx + width]).sum(dim=1)
+        [torch.linalg.vecdot(reference, padded[:, :, dy:dy + height, dx:dx + width], dim=1)
          for dy in range(2 * pad + 1) for dx in range(2 * pad + 1)], dim=1)

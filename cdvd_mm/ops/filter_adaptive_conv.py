@@ -10,8 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .counting import report_macs
-
 __all__ = ['filter_adaptive_conv']
 
 
@@ -103,7 +101,6 @@ def filter_adaptive_conv(features: Tensor,
         ValueError: If ``kernel_size`` is even or the shapes do not fit.
     """
     _check(features, kernels, kernel_size)
-    report_macs('filter_adaptive_conv', kernels.numel())
     margin = kernel_size // 2
     mode = 'constant' if padding_mode == 'zeros' else padding_mode
     # (n, c, h, w) -> (n, c, h + k - 1, w + k - 1)

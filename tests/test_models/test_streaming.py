@@ -1,14 +1,10 @@
 import pytest
 import torch
 
+from cdvd_mm.bench.plain import restore_window_plainly
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
-from cdvd_mm.models.streaming import (
-    StreamingCascade,
-    build_streamer,
-    reflected,
-    restore_clip_plainly,
-    restore_window_plainly,
-)
+from cdvd_mm.models.streaming import StreamingCascade, build_streamer, reflected
+from cdvd_mm.windows import window_indices
 
 
 def network(num_stages: int, **options) -> CDVDNet:
@@ -34,6 +30,12 @@ def stream(streamer, frames):
         restored += streamer.push(frame)
         ready.append(len(restored))
     return restored + streamer.flush(), ready
+
+
+def restore_clip_plainly(net: CDVDNet, frames: list[torch.Tensor]) -> list[torch.Tensor]:
+    """All frames of a clip window by window, the ends reflected."""
+    return [restore_window_plainly(net, [frames[index] for index in window_indices(
+        k, net.num_frames, len(frames))]) for k in range(len(frames))]
 
 
 @pytest.mark.parametrize('num_stages', [1, 2, 3])

@@ -138,25 +138,6 @@ def test_whole_video_models_see_their_past(configs):
     assert (last - expected.detach().mul(255).clamp(0, 255)).abs().max() <= 0.51
 
 
-def test_peak_memory_is_that_of_the_tensors(configs):
-    from torch import nn
-
-    from cdvd_mm.reports.compare.measure import measure_memory
-    model = ComparedModel(Entry('x', configs['edvr_tiny'], None), 'cpu')
-
-    class Network(nn.Module):
-
-        def forward(self, frames):
-            widened = frames.expand(-1, 10, -1, -1, -1).contiguous()  # 10 times the input
-            del widened
-            return frames[:, 0] + 1  # once more
-
-    model.restorer.generator = Network()
-    weights = sum(b.numel() * b.element_size() for b in model.restorer.buffers())
-    clip = torch.rand(1, 3, 64, 64)
-    assert measure_memory(model, clip) == weights + 11 * clip.numel() * 4
-
-
 def test_crops_are_where_the_methods_differ(configs, make_dataset, tmp_path):  # noqa: F811
     from cdvd_mm.datasets.frame_files import write_frame
     from cdvd_mm.reports.compare.pictures import find_crops
