@@ -49,6 +49,7 @@ ALLOWED = {
     'cdvd_mm.deblur': VIDEO | {'torch', 'rich', 'cdvd_mm.inference', 'cdvd_mm.video',
                                'cdvd_mm.datasets.frame_files'} | FILES,
     'cdvd_mm.datasets': DATA | {'lmdb'},
+    'cdvd_mm.datasets.simulated_camera': DATA | {'av', 'skimage'},
     'cdvd_mm.data_tools': TOP | {'skimage'},
     'cdvd_mm.evaluation': DATA | {'mmagic.evaluation', 'lpips'},
     'cdvd_mm.engine': ENGINE,

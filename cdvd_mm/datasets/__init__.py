@@ -3,8 +3,9 @@
 from .dvd import DVDDataset
 from .gopro import GoProDataset
 from .samplers import VideoRunSampler
+from .simulated_camera import SimulatedCameraDataset
 from .transforms import LoadVideoFrames
 from .video_deblur import VideoDeblurDataset
 
-__all__ = ['DVDDataset', 'GoProDataset', 'LoadVideoFrames', 'VideoDeblurDataset',
-           'VideoRunSampler']
+__all__ = ['DVDDataset', 'GoProDataset', 'LoadVideoFrames', 'SimulatedCameraDataset',
+           'VideoDeblurDataset', 'VideoRunSampler']

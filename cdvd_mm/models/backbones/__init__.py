@@ -6,6 +6,7 @@ from .cdvd_net_variants import BlurredFlowCDVDNet, SingleFrameCDVDNet
 from .dstnet_plus import DSTNetPlus
 from .edvr_deblur_net import EDVRDeblurNet
 from .stfan_net import STFANNet
+from .window_unet import WindowUNet
 
 __all__ = ['BlurredFlowCDVDNet', 'CDVDNet', 'CDVDNetNL', 'DSTNetPlus', 'EDVRDeblurNet', 'STFANNet',
-           'SingleFrameCDVDNet']
+           'SingleFrameCDVDNet', 'WindowUNet']
