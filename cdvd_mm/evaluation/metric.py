@@ -16,7 +16,7 @@ from cdvd_mm.registry import METRICS
 from cdvd_mm.system import device_name
 
 from .protocols import Protocol, get_protocol
-from .results import Results, summarise, versions
+from .results import Results, identical_in_words, summarise, versions
 from .scores import check_metrics, lpips_missing, score_frame, to_8bit
 
 
@@ -228,8 +228,10 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
                       level=logging.WARNING)
         if self.out_dir is not None:
             self._folder().write(summary)
+            identical = identical_in_words(summary['identical'])
             print_log(f'{summary["num_frames"]} frames, protocol {self.protocol.name}: '
-                      f'{summary["overall"]}; report in {self.out_dir}', logger='current')
+                      f'{summary["overall"]}; {identical and f"{identical}; "}report in '
+                      f'{self.out_dir}', logger='current')
         return dict(summary['overall'])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import glob
 import hashlib
 import io
 import json
@@ -13,21 +12,36 @@ import platform
 import sys
 from collections.abc import Iterator
 
-from mmengine.dist import get_rank
-
 from cdvd_mm.files import write_atomically
 
+from .ledger import Ledger, from_json, to_json
 from .protocols import Protocol
 from .scores import METRIC_NAMES
 
 JSON_NAME, FRAMES_NAME, VIDEOS_NAME = 'results.json', 'frames.csv', 'videos.csv'
 _IDENTITY = ('checkpoint_sha256', 'amp')  # besides the protocol: what scores depend on
-PART_PATTERN = 'frames.rank{}.part.jsonl'
 
 
 def mean(values: list[float]) -> float:
-    """Arithmetic mean, rounded once, so that the order of the values does not matter."""
-    return math.fsum(values) / len(values) if values else math.nan
+    """Arithmetic mean, rounded once, so that the order of the values does not matter.
+
+    A frame that equals the truth has an infinite PSNR, which would hide all others: it is left out,
+    and :func:`count_identical` counts it. Where there is nothing else, the mean is infinite.
+    """
+    others = [value for value in values if value != math.inf]
+    if not others:
+        return math.inf if values else math.nan
+    return math.fsum(others) / len(others)
+
+
+def count_identical(rows: list[dict]) -> int:
+    """How many frames equal the truth."""
+    return sum(row.get('PSNR') == math.inf for row in rows)
+
+
+def identical_in_words(number: int) -> str:
+    """What to say beside a mean PSNR; empty where no frame equals the truth."""
+    return f'{number} frame(s) equal the truth: PSNR is the mean of the others' if number else ''
 
 
 def summarise(rows: list[dict], protocol: Protocol) -> dict:
@@ -40,8 +54,9 @@ def summarise(rows: list[dict], protocol: Protocol) -> dict:
         protocol: Says which frames belong to it; others are left out.
 
     Returns:
-        ``overall`` (mean of every metric over all frames), ``num_frames``, ``complete`` (whether
-        every frame of the protocol of every video seen is there), ``missing`` (how many are not),
+        ``overall`` (mean of every metric over all frames), ``num_frames``, ``identical``
+        (frames that equal the truth, which the mean PSNR leaves out), ``complete`` (whether every
+        frame of the protocol of every video seen is there), ``missing`` (how many are not),
         ``videos`` (the same for each, by name) and ``frames`` (the rows in order).
     """
     unique = {row['key']: row for row in rows}
@@ -52,9 +67,10 @@ def summarise(rows: list[dict], protocol: Protocol) -> dict:
     for name, indices in wanted.items():
         own = [r for r in rows if r['video'] == name]
         missing += len(indices) - len(own)
-        videos[name] = dict(num_frames=len(own), missing=len(indices) - len(own), **_means(own))
-    return dict(overall=_means(rows), num_frames=len(rows), complete=missing == 0, missing=missing,
-                videos=videos, frames=rows)
+        videos[name] = dict(num_frames=len(own), identical=count_identical(own),
+                            missing=len(indices) - len(own), **_means(own))
+    return dict(overall=_means(rows), num_frames=len(rows), identical=count_identical(rows),
+                complete=missing == 0, missing=missing, videos=videos, frames=rows)
 
 
 def _means(rows: list[dict]) -> dict[str, float]:
@@ -81,11 +97,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-class Results:
+class Results(Ledger):
     """A folder that the scores of a test are written to.
 
-    While the test runs, every process appends to a file of its own, a line a frame, so that a test
-    that is killed loses at most the line it was writing. At the end the main process writes
+    While the test runs, rows are kept as in every ledger. At the end the main process writes
     ``results.json``, ``frames.csv`` and ``videos.csv``, each in one step.
 
     Args:
@@ -94,34 +109,12 @@ class Results:
         info: What else identifies the test: ``config``, ``checkpoint``, ``checkpoint_sha256`` ...
     """
 
-    def __init__(self, folder: str, protocol: Protocol, info: dict | None = None) -> None:
-        self.folder = os.fspath(folder)
+    def __init__(self, folder: str | os.PathLike, protocol: Protocol,
+                 info: dict | None = None) -> None:
         self.protocol = protocol
         self.info = dict(info or {})
-        self._file = None
-        self._make_folder()
-
-    @property
-    def signature(self) -> dict:
-        """What must agree for scores to belong to the same test."""
-        return dict(protocol=self.protocol.name, **{k: self.info.get(k) for k in _IDENTITY})
-
-    def append(self, row: dict) -> None:
-        """Keep the scores of a frame.
-
-        Raises:
-            OSError: The disk is full; what was scored before is kept.
-        """
-        path = os.path.join(self.folder, PART_PATTERN.format(get_rank()))
-        try:
-            if self._file is None:
-                self._file = open(path, 'ab', buffering=0)  # noqa: SIM115
-                # a line that was cut off must not swallow the next one
-                self._file.write(b'\n' + _line(dict(signature=self.signature)))
-            self._file.write(_line(row))
-        except OSError as error:
-            raise OSError(error.errno, f'{error.strerror}; the scores so far are kept: free some '
-                          'space and run the same command with --resume', path) from error
+        super().__init__(folder, dict(protocol=protocol.name,
+                                      **{k: self.info.get(k) for k in _IDENTITY}))
 
     def load(self) -> list[dict]:
         """Scores of an earlier, perhaps interrupted, run of the same test.
@@ -129,21 +122,15 @@ class Results:
         Raises:
             ValueError: The folder holds scores of another protocol or checkpoint.
         """
-        rows, own, others = [], False, []
-        for path, signature, found in self._sources():
-            if signature == self.signature:
-                own = True
-                rows += [_from_json(row) for row in found]
-            else:
-                others.append(f'{path} ({signature})')
-        if others and not own:
+        found = [(path, signature) for path, signature, _ in self._sources()]
+        if found and all(signature != self.signature for _, signature in found):
+            others = ', '.join(f'{path} ({signature})' for path, signature in found)
             raise ValueError(f'no scores of this test ({self.signature}) to go on with, but of '
-                             f'another: {", ".join(others)}; choose another folder, or leave out '
-                             '--resume')
-        return rows
+                             f'another: {others}; choose another folder, or leave out --resume')
+        return self.rows()
 
     def _sources(self) -> Iterator[tuple[str, dict, list[dict]]]:
-        """Every finished or interrupted run in the folder: path, signature, rows."""
+        """The finished run of the folder, then the interrupted ones."""
         path = os.path.join(self.folder, JSON_NAME)
         if os.path.isfile(path):
             with open(path, encoding='utf-8') as file:
@@ -151,31 +138,11 @@ class Results:
                     report = json.load(file)
                     signature = dict(protocol=report['protocol']['name'],
                                      **{k: report['info'].get(k) for k in _IDENTITY})
-                    rows = list(report['frames'])
+                    rows = [from_json(row) for row in report['frames']]
                 except (ValueError, KeyError, TypeError) as error:
                     raise ValueError(f'{path} is damaged ({error!r}); remove it') from error
             yield path, signature, rows
-        for path in self._parts():
-            signature, rows = None, []
-            with open(path, 'rb') as file:
-                for line in file:
-                    try:
-                        row = json.loads(line)
-                    except ValueError:  # cut off when the process was killed
-                        continue
-                    if 'signature' in row:
-                        if rows:
-                            yield path, signature, rows
-                        signature, rows = row['signature'], []
-                    elif 'key' in row:
-                        rows.append(row)
-            if signature is not None:
-                yield path, signature, rows
-
-    def forget(self) -> None:
-        """Remove the lines of an earlier, interrupted run (finished reports stay until the end)."""
-        for path in self._parts():
-            os.unlink(path)
+        yield from super()._sources()
 
     def write(self, summary: dict) -> None:
         """Write the report: JSON, and CSV a frame and a video.
@@ -183,10 +150,7 @@ class Results:
         Raises:
             OSError: The disk is full; the scores so far are kept for ``--resume``.
         """
-        report = dict(protocol=self.protocol.as_dict(), info=self.info, **summary)
-        report['frames'] = [{k: _to_json(v) for k, v in row.items()} for row in summary['frames']]
-        for key in ('overall', 'videos'):
-            report[key] = _to_json(report[key])
+        report = to_json(dict(protocol=self.protocol.as_dict(), info=self.info, **summary))
         write_atomically(os.path.join(self.folder, JSON_NAME),
                          json.dumps(report, indent=1, ensure_ascii=False) + '\n')
         names = [n for n in METRIC_NAMES if n in summary['overall']]
@@ -202,40 +166,6 @@ class Results:
                 *(summary['overall'][n] for n in names)]]))
         self.close()
         self.forget()
-
-    def close(self) -> None:
-        """Close this process's file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _make_folder(self) -> None:
-        try:
-            os.makedirs(self.folder, exist_ok=True)
-        except OSError as error:
-            raise OSError(error.errno, f'{error.strerror}; choose another folder for the results',
-                          self.folder) from error
-
-    def _parts(self) -> list[str]:
-        return sorted(glob.glob(os.path.join(glob.escape(self.folder), PART_PATTERN.format('*'))))
-
-
-def _line(row: dict) -> bytes:
-    return (json.dumps({k: _to_json(v) for k, v in row.items()}, ensure_ascii=False)
-            + '\n').encode()
-
-
-def _to_json(value):
-    """JSON has no infinity and no NaN; they become strings that ``float`` understands."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {k: _to_json(v) for k, v in value.items()}
-    return value
-
-
-def _from_json(row: dict) -> dict:
-    return {k: float(v) if k in METRIC_NAMES else v for k, v in row.items()}
 
 
 def _csv(header: list, rows: list[list]) -> str:

@@ -10,7 +10,9 @@ import torch
 from mmagic.evaluation.metrics.psnr import psnr
 from mmagic.evaluation.metrics.ssim import ssim
 
-from .protocols import Protocol
+from cdvd_mm.registry import METRICS
+
+from .protocols import Protocol, get_protocol
 
 METRIC_NAMES = ('PSNR', 'SSIM', 'LPIPS')
 
@@ -52,6 +54,27 @@ def score_frame(pred: np.ndarray, gt: np.ndarray, protocol: Protocol,
     if 'LPIPS' in metrics:
         scores['LPIPS'] = _lpips(pred, gt)
     return scores
+
+
+@METRICS.register_module()
+class FrameScorer:
+    """:func:`score_frame` by the names of a config, for what is not to import this room: hooks.
+
+    Args:
+        protocol: Name of a protocol.
+        metrics: See :func:`score_frame`.
+
+    Raises:
+        ValueError: An unknown protocol or metric.
+    """
+
+    def __init__(self, protocol: str = 'cdvd-tsp', metrics: tuple[str, ...] = ('PSNR', )) -> None:
+        self.protocol, self.metrics = get_protocol(protocol), tuple(metrics)
+        check_metrics(self.metrics)
+
+    def __call__(self, pred: np.ndarray, gt: np.ndarray) -> dict[str, float]:
+        """Score a frame, see :func:`score_frame`."""
+        return score_frame(pred, gt, self.protocol, self.metrics)
 
 
 def check_metrics(metrics: tuple[str, ...]) -> None:

@@ -1,14 +1,18 @@
 """What a training leaves to look at."""
 
 import json
+import logging
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from tiny_training import tiny_config, train, validation
 
-from cdvd_mm.engine.hooks.monitor_hooks import psnr
+from cdvd_mm.engine.hooks import StageMonitorHook
 
 
 def test_scalars_and_pictures(tiny_data, tmp_path):
@@ -42,12 +46,29 @@ def test_scalars_and_pictures(tiny_data, tmp_path):
     assert not runner.model.keep_stages
 
 
-def test_psnr_of_the_monitor():
-    frame = torch.full((3, 17, 21), 100.)
-    other = frame.clone()
-    other[:, 4:12, 4:16] += 2.4  # rounds to 2
-    assert psnr(other, frame) == pytest.approx(20 * torch.log10(torch.tensor(255 / 2.)).item())
-    assert psnr(frame, frame) == float('inf')
+def test_means_of_the_monitor_leave_out_what_equals_the_truth():
+    frame = torch.full((3, 21, 25), 100.)
+    off = frame.clone()
+    off[:, :20, :24] += 2.4  # rounds to 2
+    hook = StageMonitorHook(num_pictures=0)
+    logged: dict = {}
+    runner = SimpleNamespace(
+        model=SimpleNamespace(generator=SimpleNamespace(num_stages=2)),
+        message_hub=SimpleNamespace(update_scalar=logged.__setitem__))
+    logger = MMLogger.get_instance('monitor')
+    hook.before_val_epoch(runner)
+    hook.after_val_iter(runner, 0, outputs=[
+        SimpleNamespace(output=SimpleNamespace(stage_imgs=stages), gt_img=frame)
+        for stages in ((off, frame), (frame, frame))])
+    lines: list[str] = []
+    logger.addHandler(handler := logging.Handler())
+    handler.emit = lambda record: lines.append(record.getMessage())
+    hook.after_val_epoch(runner)
+    assert logged == {'val/PSNR_stage1': pytest.approx(20 * math.log10(255 / 2), rel=1e-6)}
+    assert lines == [f'PSNR_stage{stage}: {number} frame(s) equal the truth and do not count'
+                     for stage, number in ((1, 1), (2, 2))]
+    with pytest.raises(ValueError, match="unknown protocol 'mine'"):
+        StageMonitorHook(protocol='mine')
 
 
 def test_configs_name_hooks_that_exist():

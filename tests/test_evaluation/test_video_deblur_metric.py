@@ -208,6 +208,19 @@ def test_infinite_scores_survive_the_report(tmp_path):
     assert Results(str(tmp_path), metric.protocol).load()[0]['PSNR'] == float('inf')
 
 
+def test_frames_that_equal_the_truth_do_not_hide_the_others(tmp_path):
+    samples = [sample('a', index) for index in range(3)]
+    expected = VideoDeblurMetric('all-frames')
+    expected.process(None, samples[1:])
+    samples[0]['output'] = dict(pred_img=samples[0]['gt_img'])
+    metric = VideoDeblurMetric('all-frames', out_dir=str(tmp_path))
+    metric.process(None, samples)
+    assert metric.evaluate()['PSNR'] == expected.evaluate()['PSNR']
+    report = json.loads((tmp_path / 'results.json').read_text())
+    assert report['identical'] == report['videos']['a']['identical'] == 1
+    assert report['frames'][0]['PSNR'] == 'inf' and report['num_frames'] == 3
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match='unknown protocol'):
         VideoDeblurMetric('paper')

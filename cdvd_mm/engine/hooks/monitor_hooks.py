@@ -12,10 +12,11 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import Tensor
 
-from cdvd_mm.registry import HOOKS
+from cdvd_mm.registry import HOOKS, METRICS
 
 
 @HOOKS.register_module()
@@ -55,24 +56,31 @@ class TrainingMonitorHook(Hook):
 class StageMonitorHook(Hook):
     """PSNR of every stage in validation, and pictures of a few frames.
 
-    PSNR is that of the paper's protocol (8 bit, all channels, sides cut to
-    multiples of 4, a border of 4 pixels cut off), averaged over the frames of
-    the validation data. A picture shows the blurred frame, every stage's
-    result, the sharp frame, S of the last stage (dark: 0, bright: 1) and its
-    flow to the previous frame in the usual colours, each where there is one.
+    PSNR is averaged over the frames of the validation data that do not equal
+    the truth; how many do is said in the log. A picture shows the blurred
+    frame, every stage's result, the sharp frame, S of the last stage (dark: 0,
+    bright: 1) and its flow to the previous frame in the usual colours, each
+    where there is one.
 
     Args:
         interval (int): Validations from one set of pictures to the next.
         num_pictures (int): Pictures of a set: of the first frames.
+        protocol (str): Which pixels count; see
+            :data:`cdvd_mm.evaluation.PROTOCOLS`.
+
+    Raises:
+        ValueError: An unknown protocol.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, interval: int = 1, num_pictures: int = 2) -> None:
+    def __init__(self, interval: int = 1, num_pictures: int = 2,
+                 protocol: str = 'cdvd-tsp') -> None:
         self.interval = interval
         self.num_pictures = num_pictures
+        self.score = METRICS.build(dict(type='cdvd_mm.FrameScorer', protocol=protocol))
         self.validations = 0
-        self.sums: Tensor | None = None
+        self.scores: list[list[float]] = []
         self.drawn = 0
 
     @staticmethod
@@ -82,7 +90,7 @@ class StageMonitorHook(Hook):
     def before_val_epoch(self, runner) -> None:
         """Ask the model to keep what its stages give."""
         self._model(runner).keep_stages = True
-        self.sums, self.drawn = None, 0
+        self.scores, self.drawn = [], 0
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Score and draw.
@@ -99,9 +107,8 @@ class StageMonitorHook(Hook):
             sharp = getattr(sample, 'gt_img', None)
             if stages is None or sharp is None:
                 continue
-            scores = torch.tensor([*(psnr(stage, sharp) for stage in stages), 1.],
-                                  dtype=torch.float64)
-            self.sums = scores if self.sums is None else self.sums + scores
+            self.scores.append([self.score(_array(stage), _array(sharp))['PSNR']
+                                for stage in stages])
             if is_main_process() and self.validations % self.interval == 0 \
                     and self.drawn < self.num_pictures:
                 self.drawn += 1
@@ -113,26 +120,25 @@ class StageMonitorHook(Hook):
         model = self._model(runner)
         model.keep_stages = False
         self.validations += 1
-        number = model.generator.num_stages if hasattr(model.generator, 'num_stages') else 0
+        number = getattr(model.generator, 'num_stages', 0)
         if not number:
             return
-        sums = torch.zeros(number + 1, dtype=torch.float32, device=get_device())
-        if self.sums is not None:
-            sums += self.sums.to(sums)
+        scores = torch.tensor(self.scores, dtype=torch.float64).view(-1, number)
+        identical = scores == torch.inf
+        sums = torch.stack((scores.masked_fill(identical, 0).sum(0), (~identical).sum(0),
+                            identical.sum(0))).to(get_device(), torch.float32)  # (3, stages)
         all_reduce(sums)
-        *scores, count = sums.tolist()
-        if count:
-            for stage, score in enumerate(scores, 1):
-                runner.message_hub.update_scalar(f'val/PSNR_stage{stage}', score / count)
+        for stage, (total, count, equal) in enumerate(sums.T.tolist(), 1):
+            if count:
+                runner.message_hub.update_scalar(f'val/PSNR_stage{stage}', total / count)
+            if equal:
+                print_log(f'PSNR_stage{stage}: {equal:.0f} frame(s) equal the truth and do not '
+                          'count', logger='current')
 
 
-def psnr(pred: Tensor, target: Tensor) -> float:
-    """PSNR of two frames (c, h, w) in 0..255 by the paper's protocol; see the hook."""
-    height, width = (side // 4 * 4 for side in pred.shape[-2:])
-    pred, target = (frame[..., 4:height - 4, 4:width - 4].double().clamp(0, 255).round().cpu()
-                    for frame in (pred, target))
-    error = float(((pred - target)**2).mean())
-    return float('inf') if error == 0 else 10 * float(np.log10(255**2 / error))
+def _array(frame: Tensor) -> np.ndarray:
+    """(c, h, w) to (h, w, c), float."""
+    return frame.float().cpu().permute(1, 2, 0).numpy()
 
 
 def draw(sample) -> np.ndarray:

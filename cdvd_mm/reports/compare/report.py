@@ -1,7 +1,6 @@
 """A comparison written down: report.json, report.md, report.html."""
 
 import json
-import math
 import os
 from collections.abc import Sequence
 
@@ -10,7 +9,8 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frame_files import write_frame
-from cdvd_mm.evaluation.results import versions
+from cdvd_mm.evaluation.ledger import to_json
+from cdvd_mm.evaluation.results import mean, versions
 from cdvd_mm.files import write_atomically
 from cdvd_mm.system import device_name
 
@@ -86,12 +86,12 @@ def _json(comparison: Comparison, device: str) -> str:
             'config': entry.config if entry else None,
             'checkpoint': entry.checkpoint if entry else None,
             'failed': outcome.error,
-            'scores': {name: _finite(outcome.mean(name)) for name in comparison.metrics
+            'scores': {name: outcome.mean(name) for name in comparison.metrics
                        if outcome.mean(name) is not None},
+            'identical': outcome.num_identical,
             'published': published_of(outcome),
             **{key: value for key, value in outcome.info.items() if key != 'signature'},
-            'frames': [{key: _finite(value) for key, value in row.items()}
-                       for row in outcome.rows],
+            'frames': outcome.rows,
         })
     report = {'data': comparison.data_root, 'dataset': comparison.dataset,
               'protocol': comparison.protocol.as_dict(), 'device': device,
@@ -99,12 +99,7 @@ def _json(comparison: Comparison, device: str) -> str:
               'num_frames': comparison.num_frames,
               'videos': {name: len(video) for name, video in comparison.videos},
               'models': models}
-    return json.dumps(report, indent=1) + '\n'
-
-
-def _finite(value):
-    """JSON knows no infinity: equal frames have 'inf' as their PSNR."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(to_json(report), indent=1) + '\n'
 
 
 def _markdown(comparison: Comparison, device: str, out_dir: str, crops: list[Example],
@@ -129,7 +124,7 @@ def _markdown(comparison: Comparison, device: str, out_dir: str, crops: list[Exa
     for name, _ in comparison.videos:
         means = [[row['PSNR'] for row in outcome.rows if row['video'] == name and 'PSNR' in row]
                  for outcome in outcomes]
-        cells = [f'{np.mean(values):.2f}' if values else '-' for values in means]
+        cells = [f'{mean(values):.2f}' if values else '-' for values in means]
         lines.append(f'| {name} | {" | ".join(cells)} |')
     images = os.path.join(out_dir, 'images')
     os.makedirs(images, exist_ok=True)

@@ -1,19 +1,18 @@
 """Run several models on the same frames and collect what they do."""
 
-import glob
 import hashlib
 import json
 import logging
 import os
 import shutil
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dist import (
     all_gather_object,
     get_dist_info,
@@ -31,8 +30,9 @@ from cdvd_mm.datasets.gopro import GoProDataset
 from cdvd_mm.datasets.records import Video
 from cdvd_mm.datasets.video_deblur import VideoDeblurDataset
 from cdvd_mm.engine.launch import load_config
+from cdvd_mm.evaluation.ledger import Ledger
 from cdvd_mm.evaluation.protocols import Protocol, get_protocol
-from cdvd_mm.evaluation.results import file_sha256
+from cdvd_mm.evaluation.results import count_identical, file_sha256, mean
 from cdvd_mm.evaluation.scores import check_metrics, lpips_missing, score_frame
 from cdvd_mm.files import write_atomically
 from cdvd_mm.progress import progress_bar
@@ -64,9 +64,14 @@ class Outcome:
     error: str | None = None
 
     def mean(self, metric: str) -> float | None:
-        """Mean of a metric over all frames; None where there is none."""
+        """Mean of a metric over all frames, see :func:`mean`; None where there is none."""
         values = [row[metric] for row in self.rows if metric in row]
-        return float(np.mean(values)) if values and len(values) == len(self.rows) else None
+        return mean(values) if values and len(values) == len(self.rows) else None
+
+    @property
+    def num_identical(self) -> int:
+        """Frames that equal the truth, which the mean PSNR leaves out."""
+        return count_identical(self.rows)
 
 
 @dataclass
@@ -180,7 +185,7 @@ class _ModelRun:
         self.folder = os.path.join(out_dir, 'models', outcome.label.replace(os.sep, '_'))
         self.resume = resume
 
-    def run(self, advance) -> None:
+    def run(self, advance: Callable[[int], None]) -> None:
         """Do it; a failure is kept in the outcome."""
         self.outcome.error = self._attempt(self._prepare) or \
             self._attempt(lambda: self._work(advance))
@@ -208,9 +213,9 @@ class _ModelRun:
             if not self.resume:
                 shutil.rmtree(self.folder, ignore_errors=True)
             os.makedirs(self.folder, exist_ok=True)
-        self.signature = self._sign()
+        self.ledger = Ledger(self.folder, self._sign())
 
-    def _work(self, advance) -> None:
+    def _work(self, advance: Callable[[int], None]) -> None:
         rank, world_size = get_dist_info()
         done = self._earlier_rows()
         advance(len(done))
@@ -221,19 +226,21 @@ class _ModelRun:
             if is_main_process():
                 self._measure(model)
         self._restore(model, self.comparison.videos[rank::world_size], done, advance)
+        self.ledger.close()
 
-    def _sign(self) -> str:
+    def _sign(self) -> dict[str, str | None]:
         """What must agree for earlier results to count."""
-        parts = [self.comparison.data_root, self.comparison.protocol.name,
-                 list(self.comparison.metrics),
-                 [(name, video.stems) for name, video in self.comparison.videos]]
-        entry = self.outcome.entry
+        comparison, entry = self.comparison, self.outcome.entry
+        data = [comparison.data_root, comparison.metrics,
+                [(name, video.stems) for name, video in comparison.videos]]
+        signature = dict(protocol=comparison.protocol.name, data=_digest(data))
         if entry is not None:
-            config: Config = load_config(entry.config)
-            parts.append(config.model.to_dict() if 'model' in config else None)
-            parts.append(file_sha256(entry.checkpoint)
-                         if entry.checkpoint and os.path.isfile(entry.checkpoint) else None)
-        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+            model = load_config(entry.config).get('model')
+            signature.update(
+                model=_digest(model and model.to_dict()),
+                checkpoint_sha256=file_sha256(entry.checkpoint)
+                if entry.checkpoint and os.path.isfile(entry.checkpoint) else None)
+        return signature
 
     def _build(self) -> ComparedModel:
         # the same random weights on every run where there is no checkpoint
@@ -247,11 +254,11 @@ class _ModelRun:
         if self.resume and os.path.isfile(path):
             with open(path, encoding='utf-8') as file:
                 known = json.load(file)
-            if known.get('signature') == self.signature and known.get('device') == str(
+            if known.get('signature') == self.ledger.signature and known.get('device') == str(
                     model.device):
                 self.outcome.info = known
                 return
-        info = {'signature': self.signature, 'device': str(model.device),
+        info = {'signature': self.ledger.signature, 'device': str(model.device),
                 'parameters': model.count_parameters(), **measure_macs(model)}
         video = self.comparison.videos[0][1]
         frames = _read_frames(video.blur[:model.num_frames or 5])
@@ -263,35 +270,21 @@ class _ModelRun:
 
     def _earlier_rows(self) -> dict[str, dict]:
         """Rows written so far, by this run or the one that is resumed."""
-        rows = {}
-        for path in sorted(glob.glob(os.path.join(glob.escape(self.folder), 'scores.*.jsonl'))):
-            with open(path, encoding='utf-8') as file:
-                for line in file:
-                    try:
-                        row = json.loads(line)
-                    except ValueError:  # cut off when the process was killed
-                        continue
-                    if row.pop('signature', None) == self.signature and \
-                            os.path.isfile(row['path']):
-                        rows[row['key']] = row
-        return rows
+        return {row['key']: row for row in self.ledger.rows() if os.path.isfile(row['path'])}
 
     def _restore(self, model: ComparedModel | None, videos: list[tuple[str, Video]],
-                 done: dict[str, dict], advance) -> None:
-        path = os.path.join(self.folder, f'scores.{get_dist_info()[0]}.jsonl')
-        with open(path, 'a', encoding='utf-8') as file, ThreadPoolExecutor(SCORE_THREADS) as pool:
-            file.write('\n')  # a line that was cut off must not swallow the next one
-            pending = []
+                 done: dict[str, dict], advance: Callable[[int], None]) -> None:
+        with ThreadPoolExecutor(SCORE_THREADS) as pool:
+            pending: deque[Future] = deque()
             for job in self._jobs(model, videos, done):
                 pending.append(pool.submit(self._score, *job))
                 while pending and (len(pending) > 2 * SCORE_THREADS or pending[0].done()):
-                    self._keep(file, pending.pop(0).result(), advance)
-            for future in pending:
-                self._keep(file, future.result(), advance)
+                    self._keep(pending.popleft().result(), advance)
+            while pending:
+                self._keep(pending.popleft().result(), advance)
 
-    def _keep(self, file, row: dict, advance) -> None:
-        file.write(json.dumps({**row, 'signature': self.signature}) + '\n')
-        file.flush()
+    def _keep(self, row: dict, advance: Callable[[int], None]) -> None:
+        self.ledger.append(row)
         advance(1)
 
     def _jobs(self, model, videos, done) -> Iterator[tuple]:
@@ -320,6 +313,10 @@ class _ModelRun:
         scores = score_frame(restored, read_frame(video.sharp[index]), self.comparison.protocol,
                              self.comparison.metrics)
         return {'key': key, 'video': name, 'frame_index': index, 'path': path, **scores}
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()
 
 
 def _read_frames(paths: Sequence[str]) -> torch.Tensor:

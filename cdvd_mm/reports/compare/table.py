@@ -1,5 +1,6 @@
 """The rows of the report's table, as text; the same for Markdown and HTML."""
 
+from cdvd_mm.evaluation.results import identical_in_words
 from cdvd_mm.reports.model_zoo import find_published
 
 from .run import BLURRED, Comparison, Outcome
@@ -98,4 +99,6 @@ def explanations(comparison: Comparison) -> list[str]:
     if comparison.dataset is None:
         lines.append('These are not the official DVD or GOPRO test videos: the scores here cannot '
                      'be compared with the published ones, which are shown for orientation.')
+    lines += [f'{outcome.label}: {identical_in_words(outcome.num_identical)}.'
+              for outcome in comparison.outcomes if outcome.num_identical]
     return lines + comparison.notes

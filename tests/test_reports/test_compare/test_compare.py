@@ -105,9 +105,9 @@ def test_resume(configs, make_dataset, tmp_path, monkeypatch):  # noqa: F811
     data = make_dataset(test={'a': 5})
     arguments = ([configs['edvr_tiny']], str(data), 'all-frames', str(tmp_path / 'out'))
     first = compare(*arguments, repeats=1)
-    scores = tmp_path / 'out' / 'models' / 'edvr_tiny' / 'scores.0.jsonl'
+    scores = tmp_path / 'out' / 'models' / 'edvr_tiny' / 'frames.rank0.part.jsonl'
     lines = scores.read_text().strip().splitlines()
-    scores.write_text('\n'.join(lines[:3]) + '\n' + lines[3][:20])  # killed while writing
+    scores.write_text('\n'.join(lines[:4]) + '\n' + lines[4][:20])  # killed while writing
     restored = []
     original = ComparedModel.restore_video
 
@@ -196,6 +196,6 @@ def test_processes_share_out_the_videos(make_dataset, tmp_path, repo_root, confi
     rows = report['models'][2]['frames']
     assert len({row['key'] for row in rows}) == len(rows) == 10
     for rank, video in enumerate('ab'):
-        path = tmp_path / 'out' / 'models' / 'edvr_tiny-untrained' / f'scores.{rank}.jsonl'
-        lines = path.read_text().strip().splitlines()
-        assert {json.loads(line)['video'] for line in lines} == {video}
+        path = tmp_path / 'out' / 'models' / 'edvr_tiny-untrained' / f'frames.rank{rank}.part.jsonl'
+        rows = [json.loads(line) for line in path.read_text().split('\n') if 'key' in line]
+        assert {row['video'] for row in rows} == {video}
