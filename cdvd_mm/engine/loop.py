@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import torch
 from mmengine.dataset import pseudo_collate, worker_init_fn
@@ -31,6 +32,20 @@ from .batches import (
 from .errors import TrainingStopped
 
 SAMPLERS = ('DefaultSampler', 'InfiniteSampler')
+
+
+@runtime_checkable
+class StepAware(Protocol):
+    """A model that wants to know which step it is in."""
+
+    def set_training_step(self, step: int, logs: bool) -> None:
+        """Hear of the next batch.
+
+        Args:
+            step (int): Optimiser steps done.
+            logs (bool): Whether the values of this step are looked at.
+        """
+        ...
 
 
 @LOOPS.register_module()
@@ -164,8 +179,8 @@ class ResumableTrainLoop(BaseLoop):
         for turn, micro_batch in enumerate(batch):
             seed_process(derived_seed(runner.seed, MICRO_BATCH,
                                       self.sampler.micro_batch(place, turn)))
-            if hasattr(model, 'set_training_step'):
-                model.set_training_step(place)
+            if isinstance(model, StepAware):
+                model.set_training_step(place, logs=self._is_looked_at(batch_idx))
             log_vars = runner.model.train_step(micro_batch, optim_wrapper=runner.optim_wrapper)
             for name, value in log_vars.items():
                 value = value.detach() / len(batch)
@@ -183,9 +198,13 @@ class ResumableTrainLoop(BaseLoop):
         """
         self._pending.append(dict(values=values, step=self._iter, keys=sample_keys(batch)))
         on_cpu = all(value.device.type == 'cpu' for value in values.values())
-        if on_cpu or (batch_idx + 1) % self._flush_interval() == 0 \
-                or (batch_idx + 1) % len(self.sampler) == 0 or self._iter + 1 == self._max_iters:
+        if on_cpu or self._is_looked_at(batch_idx):
             self.flush_log()
+
+    def _is_looked_at(self, batch_idx: int) -> bool:
+        """Whether the values of the step that is running are logged when it ends."""
+        return (batch_idx + 1) % self._flush_interval() == 0 \
+            or (batch_idx + 1) % len(self.sampler) == 0 or self._iter + 1 == self._max_iters
 
     def _flush_interval(self) -> int:
         intervals = [hook.interval for hook in self.runner.hooks

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from cdvd_mm.models.streaming import build_streamer
-from cdvd_mm.ops import pad_to_multiple
+from cdvd_mm.models.restorers.fitted_size import FittedSizeMixin
+from cdvd_mm.models.streaming import Streamer, build_streamer
+from cdvd_mm.ops import pad_to_multiple, padded_size
 from cdvd_mm.system import free_memory
 
 from .precision import OutOfMemoryError, matmul_precision, prepare_network
@@ -48,11 +50,10 @@ class FrameRestorer:
                              f'{SMALLEST_TILE // 2} or more, or auto')
         if isinstance(tile, str) and tile != 'auto':
             raise ValueError(f"unknown tile {tile!r}: expected a number of pixels, 'auto' or None")
-        network = getattr(model, 'generator', model)
+        network = model.generator if isinstance(model, FittedSizeMixin) else model
         self.device = next((p.device for p in network.parameters()), torch.device('cpu'))
         self.precision = precision
         self.network = prepare_network(network.eval(), precision, self.device.type, compile)
-        self.divisor = getattr(network, 'size_divisor', getattr(model, 'size_divisor', 4))
         self.context = self._make().context
         self.tile = tile
         self.overlap = overlap
@@ -60,7 +61,7 @@ class FrameRestorer:
         self._limit: int | None = None  # tiles no larger than this, once memory ran out
         self.reset()
 
-    def _make(self) -> object:
+    def _make(self) -> Streamer:
         return build_streamer(self.network)
 
     def reset(self) -> None:
@@ -108,7 +109,7 @@ class FrameRestorer:
         return restored
 
     def _start(self, image: np.ndarray) -> None:
-        size = tuple(-(-side // self.divisor) * self.divisor for side in image.shape[:2])
+        size = padded_size(image.shape[:2], self.network.size_divisor, self.network.min_size)
         self._deep = image.dtype == np.uint16
         tile = self._tile_for(size)
         if self._shape is None and self._streamer is not None and self._built == (size, tile):
@@ -131,10 +132,10 @@ class FrameRestorer:
     def _build(self, size: tuple[int, int], tile: int | None) -> None:
         self._streamer = None
         self._streamer = self._make() if tile is None else TiledStreamer(
-            self._make, *size, tile, self.overlap, self.divisor)
+            self._make, *size, tile, self.overlap, self.network.size_divisor)
         self._built = (size, tile)
 
-    def _run(self, step: object, flushing: bool = False) -> list[Tensor]:
+    def _run(self, step: Callable[[], list[Tensor]], flushing: bool = False) -> list[Tensor]:
         try:
             with torch.no_grad(), matmul_precision(self.precision):
                 restored = step()
@@ -181,7 +182,8 @@ class FrameRestorer:
         array = image.astype(np.int32) if self._deep else np.ascontiguousarray(image)
         frame = torch.from_numpy(array).to(self.device, non_blocking=True)
         frame = frame.permute(2, 0, 1)[None].float().div_(peak)
-        return pad_to_multiple(frame[None], self.divisor)[0].contiguous()
+        return pad_to_multiple(frame, self.network.size_divisor,
+                               self.network.min_size).contiguous()
 
     def _store(self, frame: Tensor) -> Tensor:
         """(1, 3, h', w') -> (h, w, 3), rounded."""

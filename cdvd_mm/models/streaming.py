@@ -8,26 +8,27 @@ that a restored frame depends on. As many frames come out as went in.
 from __future__ import annotations
 
 import collections
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from cdvd_mm.windows import reflect_index
 
-def reflected(index: int, length: int) -> int:
-    """Where an index beyond the ends lands: -1 -> 1, length -> length - 2, and so on."""
-    if length == 1:
-        return 0
-    period = 2 * (length - 1)
-    index %= period
-    return index if index < length else period - index
+from .protocols import (
+    CascadeNetwork,
+    Features,
+    RecurrentNetwork,
+    WindowNetwork,
+    describe_protocols,
+)
 
 
 class _Entry(NamedTuple):
     """A frame (1, 3, h, w) and its flow features, computed once."""
 
     frame: Tensor
-    features: dict | None
+    features: Features
 
 
 class Streamer:
@@ -40,7 +41,7 @@ class Streamer:
     def __init__(self, context: int) -> None:
         self.context = context
         self._count = 0
-        self._recent = collections.deque(maxlen=context + 1)
+        self._recent: collections.deque = collections.deque(maxlen=context + 1)
 
     @torch.no_grad()
     def push(self, frame: Tensor) -> list[Tensor]:
@@ -76,7 +77,7 @@ class Streamer:
         recent, length = list(self._recent), self._count
         restored = []
         if 0 < length <= self.context:  # too short to have begun
-            restored = self._collect([recent[reflected(k, length)]
+            restored = self._collect([recent[reflect_index(k, length)]
                                       for k in range(-self.context, length + self.context)])
         elif length:
             restored = self._collect(recent[-2::-1] if self.context else [])
@@ -92,10 +93,10 @@ class Streamer:
         restored = (self._feed(entry) for entry in entries)
         return [frame for frame in restored if frame is not None]
 
-    def _prepare(self, frame: Tensor) -> object:
+    def _prepare(self, frame: Tensor) -> Any:
         return frame
 
-    def _feed(self, entry: object) -> Tensor | None:
+    def _feed(self, entry: Any) -> Tensor | None:
         """Take a frame of the mirrored video; give the one ``context`` frames before it."""
         raise NotImplementedError
 
@@ -109,15 +110,14 @@ class StreamingCascade(Streamer):
     made, with their pyramids.
 
     Args:
-        network (nn.Module): Offers ``num_stages``, ``encode(frames)`` and
-            ``restore_triples(frames, features)`` as
-            :class:`~cdvd_mm.models.backbones.cdvd_net.CDVDNet` does.
+        network (CascadeNetwork): Such as CDVDNet.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: CascadeNetwork) -> None:
         super().__init__(context=network.num_stages)
         self.network = network
-        self._stages = [collections.deque(maxlen=3) for _ in range(network.num_stages)]
+        self._stages: list[collections.deque[_Entry]] = [
+            collections.deque(maxlen=3) for _ in range(network.num_stages)]
 
     def reset(self) -> None:
         """Forget everything."""
@@ -129,15 +129,15 @@ class StreamingCascade(Streamer):
         return _Entry(frame, self.network.encode(frame))
 
     def _feed(self, entry: _Entry) -> Tensor | None:
-        for index, stage in enumerate(self._stages):
+        for number, stage in enumerate(self._stages, 1):
             stage.append(entry)
             if len(stage) < 3:
                 return None
             features = [e.features for e in stage]
             restored = self.network.restore_triples(
                 [e.frame for e in stage], None if features[0] is None else features)
-            if index + 1 < len(self._stages):
-                entry = self._prepare(restored)
+            if number < len(self._stages):
+                entry = _Entry(restored, self.network.restored_features(restored, features[1]))
         return restored
 
 
@@ -145,14 +145,13 @@ class StreamingWindow(Streamer):
     """A network that restores the middle of ``num_frames`` frames, EDVR for one.
 
     Args:
-        network (nn.Module): ``forward(frames (1, t, 3, h, w)) -> (1, 3, h, w)``.
-        num_frames (int): t, odd.
+        network (WindowNetwork): Such as EDVR.
     """
 
-    def __init__(self, network: nn.Module, num_frames: int) -> None:
-        super().__init__(context=num_frames // 2)
+    def __init__(self, network: WindowNetwork) -> None:
+        super().__init__(context=network.num_frames // 2)
         self.network = network
-        self._window = collections.deque(maxlen=num_frames)
+        self._window: collections.deque[Tensor] = collections.deque(maxlen=network.num_frames)
 
     def reset(self) -> None:
         """Forget everything."""
@@ -170,14 +169,13 @@ class StreamingRecurrent(Streamer):
     """A network that only looks back, STFAN for one.
 
     Args:
-        network (nn.Module): ``step(blurred, previous_blurred,
-            previous_restored, state) -> (restored, state)``.
+        network (RecurrentNetwork): Such as STFAN.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: RecurrentNetwork) -> None:
         super().__init__(context=0)
         self.network = network
-        self._last = None
+        self._last: tuple | None = None
 
     def reset(self) -> None:
         """Forget everything."""
@@ -190,13 +188,12 @@ class StreamingRecurrent(Streamer):
         return restored
 
 
-def build_streamer(network: nn.Module, num_frames: int | None = None) -> Streamer:
+def build_streamer(network: nn.Module) -> Streamer:
     """Choose the streamer that fits a network.
 
     Args:
-        network (nn.Module): A restorer's ``generator``.
-        num_frames (int, optional): Length of the network's windows. Default:
-            its attribute ``num_frames``.
+        network (nn.Module): A restorer's ``generator``, one of
+            :mod:`cdvd_mm.models.protocols`.
 
     Returns:
         Streamer: Ready for the first frame.
@@ -204,13 +201,11 @@ def build_streamer(network: nn.Module, num_frames: int | None = None) -> Streame
     Raises:
         ValueError: The network can be streamed in none of the known ways.
     """
-    if hasattr(network, 'restore_triples'):
+    if isinstance(network, CascadeNetwork):
         return StreamingCascade(network)
-    if hasattr(network, 'step'):
+    if isinstance(network, RecurrentNetwork):
         return StreamingRecurrent(network)
-    num_frames = num_frames or getattr(network, 'num_frames', None)
-    if num_frames:
-        return StreamingWindow(network, num_frames)
-    raise ValueError(f'{type(network).__name__} cannot be run frame by frame: expected a cascade '
-                     '(restore_triples), a recurrent network (step) or one that restores the '
-                     'middle of a window (num_frames)')
+    if isinstance(network, WindowNetwork):
+        return StreamingWindow(network)
+    raise ValueError(f'{type(network).__name__} cannot be run frame by frame: expected '
+                     f'{describe_protocols()}')

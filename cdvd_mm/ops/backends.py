@@ -53,12 +53,35 @@ def preferring(backend: str) -> Iterator[None]:
         _preferred = before
 
 
-def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: object) -> object:
-    """Run an op on the backend asked for.
+def chosen(backend: str, *tensors: Tensor) -> str:
+    """Tell which implementation an op takes.
 
     Args:
         backend (str): 'torch'; 'triton'; 'auto': Triton for tensors on a GPU
             where it works, else torch.
+        *tensors (Tensor): The op's inputs.
+
+    Returns:
+        str: 'torch' or 'triton'; what was asked for, if something was.
+
+    Raises:
+        ValueError: An unknown backend.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
+    if backend == 'auto':
+        backend = _preferred
+    if backend != 'auto':
+        return backend
+    works = not _failure and tensors[0].device.type == 'cuda' and why_not_triton(*tensors) is None
+    return 'triton' if works else 'torch'
+
+
+def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: object) -> object:
+    """Run an op on the backend asked for.
+
+    Args:
+        backend (str): See :func:`chosen`.
         name (str): The op; its kernel is imported at the first use only.
         reference (Callable): Plain torch, same arguments.
         tensors (tuple[Tensor, ...]): First arguments.
@@ -72,14 +95,9 @@ def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: obj
             take these tensors; the message says why.
     """
     global _failure
-    if backend not in BACKENDS:
-        raise ValueError(f'backend {backend!r} is unknown; choose from {BACKENDS}')
-    if backend == 'auto':
-        backend = _preferred
-    if backend == 'torch' or backend == 'auto' and (
-            _failure or tensors[0].device.type != 'cuda' or why_not_triton(*tensors)):
+    if chosen(backend, *tensors) == 'torch':
         return reference(*tensors, *args)
-    if backend == 'triton':
+    if 'triton' in (backend, _preferred):
         reason = why_not_triton(*tensors)
         if reason:
             raise ValueError(f'the Triton backend cannot take this {name}: {reason}; use '

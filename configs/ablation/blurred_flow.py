@@ -2,4 +2,4 @@
 
 _base_ = '../_base_/ablation.py'
 
-model = dict(generator=dict(type='BlurredFlowCDVDNet'))
+model = dict(generator=dict(flow_source='blurred'))

@@ -2,8 +2,17 @@ import pytest
 import torch
 
 from cdvd_mm.bench.plain import restore_window_plainly
+from cdvd_mm.models import backbones
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
-from cdvd_mm.models.streaming import StreamingCascade, build_streamer, reflected
+from cdvd_mm.models.flow_estimators import MMFlowEstimator
+from cdvd_mm.models.protocols import (
+    CascadeNetwork,
+    ClipNetwork,
+    RecurrentNetwork,
+    WindowNetwork,
+)
+from cdvd_mm.models.streaming import StreamingCascade, build_streamer
+from cdvd_mm.registry import MODELS
 from cdvd_mm.windows import window_indices
 
 
@@ -48,7 +57,7 @@ def test_streaming_equals_window_by_window(num_stages):
     assert ready == [max(0, k + 1 - num_stages) for k in range(length)]
     for k in (0, num_stages, length - 1):
         a, b = restored[k], restore_window_plainly(
-            net, [frames[reflected(k + j, length)] for j in range(-num_stages, num_stages + 1)])
+            net, [frames[index] for index in window_indices(k, net.num_frames, length)])
         assert (a - b).abs().mean() < 1e-5 and (a - b).abs().max() < 1e-4
     # and what the network makes of a whole window
     window = torch.stack(frames[:2 * num_stages + 1], 1)
@@ -112,14 +121,82 @@ def test_middle_of_a_video_needs_only_its_context():
         assert (a - b).abs().max() < 1e-6
 
 
-def test_other_networks():
+# A small form of every network of the package; a network without one fails the tests below.
+SMALL = {'mid_channels': 4, 'num_blocks': 1}
+NETWORKS = {
+    'CDVDNet': [SMALL, SMALL | {'flow_source': 'blurred'}, SMALL | {'predict_residual': True},
+                SMALL | {'prior': None}, SMALL | {'flow_estimator': None}],
+    'SingleFrameCDVDNet': [SMALL],
+    'EDVRDeblurNet': [{'mid_channels': 4, 'num_frames': 3, 'deform_groups': 2,
+                       'num_blocks_extraction': 1, 'num_blocks_reconstruction': 1}],
+    'STFANNet': [SMALL | {'kernel_size': 3}],
+    'DSTNetPlus': [SMALL | {'num_filter_blocks': 1}],
+}
+# The most specific one counts.
+KINDS = (CascadeNetwork, RecurrentNetwork, WindowNetwork, ClipNetwork)
+
+
+def registered() -> set[str]:
+    MODELS.import_from_location()
+    return {name for name, cls in MODELS.module_dict.items()
+            if cls.__module__.startswith(backbones.__name__)}
+
+
+def build(name: str, options: dict) -> torch.nn.Module:
+    torch.manual_seed(0)
+    net = MODELS.build({'type': f'cdvd_mm.{name}', **options})
+    for module in net.modules():
+        if isinstance(module, MMFlowEstimator):
+            module.estimator.init_weights()  # so that frames do move
+    return net.eval()
+
+
+def whole_video(net: torch.nn.Module, frames: list[torch.Tensor]) -> list[torch.Tensor]:
+    """What a network makes of a video in the form in which it is trained."""
+    with torch.no_grad():
+        if not isinstance(net, WindowNetwork):
+            return list(net(torch.stack(frames, 1)).unbind(1))
+        return [net(torch.stack([frames[index] for index in
+                                 window_indices(k, net.num_frames, len(frames))], 1))
+                for k in range(len(frames))]
+
+
+def test_every_network_has_a_case():
+    assert registered() == set(NETWORKS)
+
+
+@pytest.mark.parametrize('name, options', [(name, options) for name, cases in NETWORKS.items()
+                                           for options in cases],
+                         ids=lambda value: value if isinstance(value, str) else
+                         '-'.join(map(str, value)))
+def test_streaming_equals_the_form_of_training(name, options):
+    """For every registered network; in fp32, mean < 1e-5 and maximum < 1e-4."""
+    net, frames = build(name, options), clip(6)
+    assert any(isinstance(net, kind) for kind in KINDS)
+    if isinstance(net, ClipNetwork):
+        with pytest.raises(ValueError, match='cannot be run frame by frame'):
+            build_streamer(net)
+        return
+    restored, _ = stream(build_streamer(net), frames)
+    expected = whole_video(net, frames)
+    assert len(restored) == len(expected) == 6
+    for a, b in zip(restored, expected):
+        assert (a - b).abs().mean() < 1e-5 and (a - b).abs().max() < 1e-4
+    assert (restored[3] - restored[2]).abs().max() > 1e-3  # the frames do differ
+
+
+def test_networks_of_other_packages():
+    """They need not inherit from anything."""
     class Window(torch.nn.Module):
         num_frames = 3
+        size_divisor = min_size = 1
 
         def forward(self, frames):
             return frames[:, 0] - frames[:, 2]
 
     class Recurrent(torch.nn.Module):
+        size_divisor = min_size = 1
+
         def step(self, blurred, previous=None, restored=None, state=None):
             state = blurred if state is None else state + blurred
             return state, state
@@ -130,10 +207,5 @@ def test_other_networks():
     restored, ready = stream(build_streamer(Recurrent()), frames)
     assert [float(f.mean()) for f in restored] == [0, 1, 3, 6] and ready == [1, 2, 3, 4]
     assert isinstance(build_streamer(network(1, flow_estimator=None)), StreamingCascade)
-    with pytest.raises(ValueError, match='cannot be run frame by frame'):
+    with pytest.raises(ValueError, match='Identity cannot be run frame by frame.*num_frames'):
         build_streamer(torch.nn.Identity())
-
-
-def test_reflected():
-    assert [reflected(k, 3) for k in range(-4, 8)] == [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1]
-    assert [reflected(k, 1) for k in (-2, 0, 3)] == [0, 0, 0]

@@ -79,7 +79,7 @@ def test_flow_of_blurred_frames_is_that_of_the_first_stage():
     """In the first stage both are the same; in the second the flows are those of the first."""
     settings = dict(mid_channels=4, num_blocks=1, predict_residual=True)
     plain = MODELS.build(dict(type='CDVDNet', **settings)).eval()
-    variant = MODELS.build(dict(type='BlurredFlowCDVDNet', **settings)).eval()
+    variant = MODELS.build(dict(type='CDVDNet', flow_source='blurred', **settings)).eval()
     variant.load_state_dict(plain.state_dict())
     clip = torch.rand(1, 5, 3, 64, 64)
     with torch.no_grad():

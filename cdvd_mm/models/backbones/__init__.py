@@ -2,11 +2,11 @@
 
 from .cdvd_net import CDVDNet
 from .cdvd_net_nl import CDVDNetNL
-from .cdvd_net_variants import BlurredFlowCDVDNet, SingleFrameCDVDNet
+from .cdvd_net_variants import SingleFrameCDVDNet
 from .dstnet_plus import DSTNetPlus
 from .edvr_deblur_net import EDVRDeblurNet
 from .stfan_net import STFANNet
 from .window_unet import WindowUNet
 
-__all__ = ['BlurredFlowCDVDNet', 'CDVDNet', 'CDVDNetNL', 'DSTNetPlus', 'EDVRDeblurNet', 'STFANNet',
-           'SingleFrameCDVDNet', 'WindowUNet']
+__all__ = ['CDVDNet', 'CDVDNetNL', 'DSTNetPlus', 'EDVRDeblurNet', 'STFANNet', 'SingleFrameCDVDNet',
+           'WindowUNet']

@@ -7,15 +7,16 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from cdvd_mm.ops import triple_input, warp_with_mask
+from cdvd_mm.models.priors import TemporalSharpnessPrior
+from cdvd_mm.models.protocols import Features, StageDetails
+from cdvd_mm.ops import backends, triple_input, warp_with_mask
 from cdvd_mm.registry import MODELS
 
 from .blocks import ReconstructionNet
 
-Features = dict[str, Tensor] | None
-
 PWCNET_ESTIMATOR = {'type': 'cdvd_mm.MMFlowEstimator'}
 RELEASED_PRIOR = {'type': 'cdvd_mm.TemporalSharpnessPrior'}
+FLOW_SOURCES = ('restored', 'blurred')
 
 
 class AlignedTriples(NamedTuple):
@@ -33,25 +34,6 @@ class AlignedTriples(NamedTuple):
     frames: Tensor
     masks: Tensor
     flows: Tensor | None
-
-
-class StageDetails(NamedTuple):
-    """What one stage computes on its way; k = t - 2 triples of a clip of t.
-
-    Attributes:
-        restored (Tensor): (n, k, c, h, w) RGB.
-        aligned (Tensor): (n, k, 3, c, h, w), see :class:`AlignedTriples`.
-        masks (Tensor): (n, k, 2, 1, h, w).
-        flows (Tensor, optional): (n, k, 2, 2, h, w) in pixels.
-        sharpness (Tensor, optional): S (n, k, 1, h, w) in [0, 1]; None without
-            a prior.
-    """
-
-    restored: Tensor
-    aligned: Tensor
-    masks: Tensor
-    flows: Tensor | None
-    sharpness: Tensor | None
 
 
 @MODELS.register_module()
@@ -80,15 +62,20 @@ class CDVDNet(BaseModule):
         predict_residual (bool): the restoration network's output is added to
             the middle frame, and starts at zero (``init_weights``). The paper
             predicts the frame itself.
+        flow_source (str): what later stages align their frames by:
+            ``'restored'``, flow estimated anew between what the stage before
+            restored (the paper, section 4.2, "effect of the cascaded
+            training"), or ``'blurred'``, that of the blurred frames (ablation).
         init_cfg (dict, optional): initialisation, see mmengine's BaseModule.
 
     Raises:
         ValueError: an even ``num_frames``, or one that does not fit
-            ``num_stages``.
+            ``num_stages``; an unknown ``flow_source``, or ``'blurred'``
+            without a flow estimator.
     """
 
     size_divisor = 4
-    """Height and width must be multiples of this."""
+    min_size = 1
 
     def __init__(self,
                  num_frames: int = 5,
@@ -98,9 +85,15 @@ class CDVDNet(BaseModule):
                  flow_estimator: dict | None = PWCNET_ESTIMATOR,
                  prior: dict | None = RELEASED_PRIOR,
                  predict_residual: bool = False,
+                 flow_source: str = 'restored',
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         _check_window(num_frames, num_stages)
+        if flow_source not in FLOW_SOURCES:
+            raise ValueError(f'flow_source {flow_source!r} is unknown; choose from {FLOW_SOURCES}')
+        if flow_source == 'blurred' and flow_estimator is None:
+            raise ValueError("flow_source='blurred' needs a flow_estimator, which is None")
+        self.flow_source = flow_source
         self.num_frames = num_frames
         self.num_stages = num_stages
         self.predict_residual = predict_residual
@@ -148,10 +141,11 @@ class CDVDNet(BaseModule):
         Raises:
             ValueError: another shape or number of stages.
         """
-        self._check_clip(frames, self._num_active(num_active_stages))
-        outputs = []
-        for _ in range(self._num_active(num_active_stages)):
-            frames = self._restore_clip(frames)
+        outputs, features = [], None
+        for _ in range(self._checked_stages(frames, num_active_stages)):
+            features = self._clip_features(frames, features)
+            restored = self.restore_triples(*_triples(frames, features))
+            frames = restored.unflatten(0, (frames.shape[0], -1))  # (n, t - 2, c, h, w)
             outputs.append(frames)
         return outputs
 
@@ -169,18 +163,16 @@ class CDVDNet(BaseModule):
         Raises:
             ValueError: another shape or number of stages.
         """
-        self._check_clip(frames, self._num_active(num_active_stages))
-        outputs = []
-        for _ in range(self._num_active(num_active_stages)):
-            n, t = frames.shape[:2]
-            aligned = self.align(*self._triples(frames))
+        outputs, features = [], None
+        for _ in range(self._checked_stages(frames, num_active_stages)):
+            features = self._clip_features(frames, features)
+            aligned = self.align(*_triples(frames, features))
             sharpness = self.sharpness(aligned)
             restored = self.restore(aligned, sharpness)
-            details = StageDetails(*(
-                None if value is None else value.unflatten(0, (n, t - 2))
-                for value in (restored, *aligned, sharpness)))
-            frames = details.restored
-            outputs.append(details)
+            outputs.append(StageDetails(*(
+                None if value is None else value.unflatten(0, (frames.shape[0], -1))
+                for value in (restored, *aligned, sharpness))))
+            frames = outputs[-1].restored
         return outputs
 
     # -- the steps of a stage, for whoever goes through a video frame by frame
@@ -196,6 +188,18 @@ class CDVDNet(BaseModule):
             None where no flow is estimated.
         """
         return None if self.flow_estimator is None else self.flow_estimator.encode(frames)
+
+    def restored_features(self, restored: Tensor, features: Features) -> Features:
+        """Give the flow features of frames that a stage restored, by ``flow_source``.
+
+        Args:
+            restored (Tensor): (n, 3, h, w) RGB.
+            features (dict[str, Tensor], optional): of the same frames before.
+
+        Returns:
+            dict[str, Tensor], optional: as :meth:`encode`.
+        """
+        return features if self.flow_source == 'blurred' else self.encode(restored)
 
     def restore_triples(self, frames: Sequence[Tensor],
                         features: Sequence[Features] | None = None) -> Tensor:
@@ -219,9 +223,11 @@ class CDVDNet(BaseModule):
         return self.restore(aligned, self.sharpness(aligned))
 
     def _is_fused(self, frames: Tensor) -> bool:
-        """Whether warping, prior and concatenation are one op: on GPUs, the released form."""
-        return (frames.is_cuda and self.flow_estimator is not None
-                and getattr(self.prior, 'form', None) == 'released')
+        """Whether warping, prior and concatenation are one kernel: on GPUs, the released form."""
+        return (self.flow_estimator is not None
+                and isinstance(self.prior, TemporalSharpnessPrior)
+                and self.prior.form == 'released'
+                and backends.chosen('auto', frames) == 'triton')
 
     def align(self, frames: Sequence[Tensor],
               features: Sequence[Features] | None = None) -> AlignedTriples:
@@ -271,34 +277,28 @@ class CDVDNet(BaseModule):
         restored = self.reconstruction(inputs)
         return restored + middle if self.predict_residual else restored
 
-    def _restore_clip(self, frames: Tensor) -> Tensor:
-        """One stage: (n, t, c, h, w) -> (n, t - 2, c, h, w)."""
-        n, t = frames.shape[:2]
-        return self.restore_triples(*self._triples(frames)).unflatten(0, (n, t - 2))
+    def _clip_features(self, frames: Tensor, before: Features) -> Features:
+        """Flow features of all frames of a stage's clip, each computed once.
 
-    def _triples(self, frames: Tensor) -> tuple[list[Tensor], list[Features] | None]:
-        """Cut a clip (n, t, c, h, w) into n (t - 2) triples, every frame encoded once."""
-        n, t = frames.shape[:2]
+        Args:
+            frames (Tensor): (n, t, c, h, w).
+            before (dict[str, Tensor], optional): those of the stage before,
+                of t + 2 frames. None: this is the first stage.
 
-        def shifts(x: Tensor) -> list[Tensor]:
-            return [x[:, k:t - 2 + k].flatten(0, 1) for k in range(3)]
-
-        triples = shifts(frames)
+        Returns:
+            dict[str, Tensor], optional: each (n, t, ...).
+        """
+        if before is not None and self.flow_source == 'blurred':
+            return {name: x[:, 1:-1] for name, x in before.items()}
         features = self.encode(frames.flatten(0, 1))
-        if features is None:
-            return triples, None
-        shifted = {name: shifts(x.unflatten(0, (n, t))) for name, x in features.items()}
-        return triples, [{name: x[k] for name, x in shifted.items()} for k in range(3)]
+        return features and {name: x.unflatten(0, tuple(frames.shape[:2]))
+                             for name, x in features.items()}
 
-    def _num_active(self, num_active_stages: int | None) -> int:
-        if num_active_stages is None:
-            return self.num_stages
-        if not 1 <= num_active_stages <= self.num_stages:
-            raise ValueError(f'num_active_stages must be 1 to {self.num_stages}, not '
-                             f'{num_active_stages}')
-        return num_active_stages
-
-    def _check_clip(self, frames: Tensor, num_stages: int) -> None:
+    def _checked_stages(self, frames: Tensor, num_active_stages: int | None) -> int:
+        """The number of stages to run on a clip that they can run on."""
+        num_stages = self.num_stages if num_active_stages is None else num_active_stages
+        if not 1 <= num_stages <= self.num_stages:
+            raise ValueError(f'num_active_stages must be 1 to {self.num_stages}, not {num_stages}')
         shape = tuple(frames.shape)
         if frames.ndim != 5 or shape[2] != 3:
             raise ValueError(f'CDVDNet takes RGB clips (n, t, 3, h, w), not {shape}')
@@ -308,6 +308,20 @@ class CDVDNet(BaseModule):
         if shape[3] % self.size_divisor or shape[4] % self.size_divisor:
             raise ValueError(f'height and width must be multiples of {self.size_divisor}, not '
                              f'{shape[3]} and {shape[4]}; pad or crop the frames')
+        return num_stages
+
+
+def _triples(frames: Tensor, features: Features
+             ) -> tuple[list[Tensor], list[dict[str, Tensor]] | None]:
+    """Cut a clip (n, t, c, h, w) and its features into n (t - 2) triples of neighbours."""
+
+    def shifts(x: Tensor) -> list[Tensor]:
+        return [x[:, k:x.shape[1] - 2 + k].flatten(0, 1) for k in range(3)]
+
+    if features is None:
+        return shifts(frames), None
+    shifted = {name: shifts(x) for name, x in features.items()}
+    return shifts(frames), [{name: x[k] for name, x in shifted.items()} for k in range(3)]
 
 
 def _cat(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -21,10 +21,10 @@ class PreDeblur(nn.Module):
         mid_channels (int): Channels of the features.
     """
 
-    def __init__(self, in_channels: int, mid_channels: int):
+    def __init__(self, in_channels: int, mid_channels: int) -> None:
         super().__init__()
 
-        def conv(stride: int, channels: int = mid_channels):
+        def conv(stride: int, channels: int = mid_channels) -> nn.Sequential:
             return nn.Sequential(
                 nn.Conv2d(channels, mid_channels, 3, stride, 1),
                 nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
@@ -80,6 +80,7 @@ class EDVRDeblurNet(BaseModule):
     """
 
     size_divisor = 16
+    min_size = 1
 
     def __init__(self,
                  in_channels: int = 3,
@@ -90,7 +91,7 @@ class EDVRDeblurNet(BaseModule):
                  num_blocks_extraction: int = 5,
                  num_blocks_reconstruction: int = 10,
                  with_tsa: bool = True,
-                 init_cfg: dict | None = None):
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         if num_frames % 2 == 0:
             raise ValueError(f'num_frames must be odd, found {num_frames}.')

@@ -4,7 +4,6 @@ Zhou et al., "Spatio-Temporal Filter Adaptive Network for Video Deblurring",
 ICCV 2019 (arXiv 1904.12257).
 """
 
-
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -15,26 +14,28 @@ from cdvd_mm.registry import MODELS
 from .blocks import NEGATIVE_SLOPE, ResidualBlock
 
 
-def _conv(in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1):
+def _conv(in_channels: int, out_channels: int, kernel_size: int = 3,
+          stride: int = 1) -> nn.Sequential:
     """Convolution with activation: every convolution of STFAN outside its residual blocks."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2),
         nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
 
 
-def _deconv(in_channels: int, out_channels: int):
+def _deconv(in_channels: int, out_channels: int) -> nn.Sequential:
     """Transposed convolution (x2) with activation."""
     return nn.Sequential(
         nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1),
         nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
 
 
-def _with_blocks(first: nn.Module, channels: int, num_blocks: int, *last: nn.Module):
+def _with_blocks(first: nn.Module, channels: int, num_blocks: int,
+                 *last: nn.Module) -> nn.Sequential:
     blocks = [ResidualBlock(channels, negative_slope=NEGATIVE_SLOPE) for _ in range(num_blocks)]
     return nn.Sequential(first, *blocks, *last)
 
 
-def _encoder(in_channels: int, mid_channels: int, num_blocks: int):
+def _encoder(in_channels: int, mid_channels: int, num_blocks: int) -> nn.Sequential:
     """Three scales: (n, in, h, w) -> (n, 4 * mid, h / 4, w / 4)."""
     widths = (mid_channels, 2 * mid_channels, 4 * mid_channels)
     scales, previous = [], in_channels
@@ -64,13 +65,14 @@ class STFANNet(BaseModule):
     """
 
     size_divisor = 4
+    min_size = 1
 
     def __init__(self,
                  in_channels: int = 3,
                  mid_channels: int = 32,
                  num_blocks: int = 2,
                  kernel_size: int = 5,
-                 init_cfg: dict | None = None):
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, found {kernel_size}.')

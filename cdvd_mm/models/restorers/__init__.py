@@ -1,9 +1,9 @@
 """The MMagic side of the networks: losses, train and test steps."""
 
 from .cascaded_restorer import CascadedRestorer
-from .clip_restorer import ClipNetwork, ClipRestorer
+from .clip_restorer import ClipRestorer
 from .mmagic_restorers import BasicVSRDeblur, EDVRDeblur
 from .recurrent_restorer import RecurrentRestorer
 
-__all__ = ['BasicVSRDeblur', 'CascadedRestorer', 'ClipNetwork', 'ClipRestorer', 'EDVRDeblur',
+__all__ = ['BasicVSRDeblur', 'CascadedRestorer', 'ClipRestorer', 'EDVRDeblur',
            'RecurrentRestorer']

@@ -5,13 +5,16 @@ from mmagic.models import BaseEditModel
 from mmagic.structures import DataSample
 from torch import Tensor
 
-from cdvd_mm.models.streaming import build_streamer
-from cdvd_mm.ops import pad_to_multiple
+from cdvd_mm.models.protocols import CascadeNetwork, StageDetails
+from cdvd_mm.models.streaming import StreamingCascade
+from cdvd_mm.ops import run_padded
 from cdvd_mm.registry import MODELS
+
+from .fitted_size import FittedSizeMixin
 
 
 @MODELS.register_module()
-class CascadedRestorer(BaseEditModel):
+class CascadedRestorer(FittedSizeMixin, BaseEditModel):
     """Restorer for networks that restore a clip in stages, such as CDVDNet.
 
     The loss compares every restored frame of every stage with its sharp
@@ -23,9 +26,8 @@ class CascadedRestorer(BaseEditModel):
     the loss of the concatenation.
 
     Args:
-        generator (dict): Config of the network; offers ``forward(frames)``,
-            ``forward_stages(frames, num_active_stages)``, ``num_stages`` and
-            ``size_divisor``.
+        generator (dict): Config of the network, a
+            :class:`~cdvd_mm.models.protocols.CascadeNetwork`.
         pixel_loss (dict): Config of a loss that averages over elements.
         hard_example_loss (dict, optional): Config of
             :class:`HardExampleMiningLoss`. Default: None, no such part.
@@ -51,11 +53,13 @@ class CascadedRestorer(BaseEditModel):
             frame, both of the last stage, where there are any.
 
     Raises:
-        ValueError: ``stage_weights`` or ``stage_milestones`` do not fit the
-            number of stages.
+        ValueError: The generator is no cascade; ``stage_weights`` or
+            ``stage_milestones`` do not fit the number of stages.
     """
 
     keep_stages = False
+    _logs = True
+    _steps_done: int | None = None  # beside num_steps: reading that would wait for the device
 
     def __init__(self,
                  generator: dict,
@@ -76,6 +80,9 @@ class CascadedRestorer(BaseEditModel):
             init_cfg=init_cfg,
             data_preprocessor=data_preprocessor and _scoped(data_preprocessor))
         self.hard_example_loss = MODELS.build(hard_example_loss) if hard_example_loss else None
+        if not isinstance(self.generator, CascadeNetwork):
+            raise ValueError(f'CascadedRestorer takes a cascade (see cdvd_mm.models.protocols), '
+                             f'not a {type(self.generator).__name__}')
         num_stages = self.generator.num_stages
         self.stage_weights = _checked_weights(stage_weights, num_stages)
         self.stage_milestones = _checked_milestones(stage_milestones, num_stages)
@@ -84,22 +91,6 @@ class CascadedRestorer(BaseEditModel):
         if self.stage_milestones:
             # A resumed training goes on with the stages it had.
             self.register_buffer('num_steps', torch.zeros((), dtype=torch.long))
-
-    def forward_tensor(self, inputs: Tensor, data_samples=None, **kwargs) -> Tensor:
-        """Restore the centre frames of windows of any size.
-
-        Args:
-            inputs (Tensor): (n, t, c, h, w) RGB in [0, 1].
-            data_samples: Not used.
-            **kwargs: Passed to the generator.
-
-        Returns:
-            Tensor: (n, c, h, w) RGB, not clamped. Height and width are padded
-            to the generator's multiple and cropped back.
-        """
-        height, width = inputs.shape[-2:]
-        padded = pad_to_multiple(inputs, self.generator.size_divisor)
-        return self.generator(padded, **kwargs)[..., :height, :width]
 
     def convert_to_datasample(self, predictions, data_samples, inputs) -> list:
         """Add predictions and the blurred centre frame to the data samples.
@@ -127,8 +118,8 @@ class CascadedRestorer(BaseEditModel):
 
         Returns:
             dict[str, Tensor]: Shares of the loss by part and stage; and, for
-            the log alone, the mean length of the flow in pixels and the mean
-            of S by stage.
+            the log alone, on steps that log, the mean length of the flow in
+            pixels and the mean of S by stage.
 
         Raises:
             ValueError: The sharp frames do not fit the blurred ones.
@@ -160,42 +151,37 @@ class CascadedRestorer(BaseEditModel):
             (n, t, c, h, w) of videos; and what ``keep_stages`` adds to windows.
         """
         if data_samples is not None and 'frame_indices' in data_samples:
-            restored = self.data_preprocessor.destruct(self._stream(inputs), data_samples)
+            restored = run_padded(self._stream, inputs, self.size_divisor, self.min_size)
+            restored = self.data_preprocessor.destruct(restored, data_samples)
             return DataSample(pred_img=restored.cpu())
-        if not (self.keep_stages and hasattr(self.generator, 'forward_details')):
+        if not self.keep_stages:
             return super().forward_inference(inputs, data_samples, **kwargs)
-        height, width = inputs.shape[-2:]
-        padded = pad_to_multiple(inputs, self.generator.size_divisor)
-        stages = self.generator.forward_details(padded)
+        stages = run_padded(self.generator.forward_details, inputs, self.size_divisor,
+                            self.min_size)
         images = []
         for stage in stages:
-            image = stage.restored[:, stage.restored.shape[1] // 2, :, :height, :width]
+            image = stage.restored[:, stage.restored.shape[1] // 2]
             images.append(self.data_preprocessor.destruct(image, data_samples).cpu())
         predictions = DataSample(pred_img=images[-1], stage_imgs=torch.stack(images, 1))
         last = stages[-1]
         if last.sharpness is not None:
-            predictions.set_tensor_data(dict(
-                sharpness=last.sharpness[:, 0, :, :height, :width].float().cpu()))
+            predictions.set_tensor_data(dict(sharpness=last.sharpness[:, 0].float().cpu()))
         if last.flows is not None:
-            predictions.set_tensor_data(dict(
-                flow=last.flows[:, 0, 0, :, :height, :width].float().cpu()))
+            predictions.set_tensor_data(dict(flow=last.flows[:, 0, 0].float().cpu()))
         return predictions
 
-    def _stream(self, inputs: Tensor) -> Tensor:
+    def _stream(self, frames: Tensor) -> Tensor:
         """Restore every frame of (n, t, c, h, w), none of the work done twice."""
-        height, width = inputs.shape[-2:]
-        padded = pad_to_multiple(inputs, self.generator.size_divisor)
-        streamer = build_streamer(self.generator)
-        restored = [frame for blurred in padded.unbind(1) for frame in streamer.push(blurred)]
-        restored += streamer.flush()
-        return torch.stack(restored, 1)[..., :height, :width]
+        streamer = StreamingCascade(self.generator)
+        restored = [frame for blurred in frames.unbind(1) for frame in streamer.push(blurred)]
+        return torch.stack(restored + streamer.flush(), 1)
 
     def _run_stages(self, inputs: Tensor,
                     num_active: int | None) -> tuple[list[Tensor], dict[str, Tensor]]:
         """Frames of every stage, and numbers to look at: scalars on the device."""
-        if not hasattr(self.generator, 'forward_details'):
+        if not self._logs:
             return self.generator.forward_stages(inputs, num_active), {}
-        stages = self.generator.forward_details(inputs, num_active)
+        stages: list[StageDetails] = self.generator.forward_details(inputs, num_active)
         monitored = {}
         for number, stage in enumerate(stages, 1):
             if stage.flows is not None:
@@ -205,32 +191,36 @@ class CascadedRestorer(BaseEditModel):
                 monitored[f'sharpness_stage{number}'] = stage.sharpness.detach().mean()
         return [stage.restored for stage in stages], monitored
 
-    def set_training_step(self, step: int) -> None:
+    def set_training_step(self, step: int, logs: bool = True) -> None:
         """Say which optimiser step the next batch belongs to.
 
         Without this every batch counts as a step, which is not so where
-        gradients are accumulated.
+        gradients are accumulated, and all of them log.
 
         Args:
             step (int): Steps done.
+            logs (bool): Whether someone looks at what this step logs: the
+                flow and S of every stage, which the network's fast form does
+                not give. They and the gradients may differ from those of the
+                fast form by rounding.
         """
-        if self.stage_milestones and self.__dict__.get('_steps_done') != step:
-            self.__dict__['_steps_done'] = step
+        self._logs = logs
+        if self.stage_milestones and self._steps_done != step:
+            self._steps_done = step
             self.num_steps.fill_(step)
 
     def _count_step(self) -> int | None:
         """Count a training step; return the number of stages it runs."""
         if not self.stage_milestones:
             return None
-        # A plain number beside the buffer: reading the buffer would wait for the device.
-        steps = self.__dict__.setdefault('_steps_done', int(self.num_steps))
-        self.__dict__['_steps_done'] = steps + 1
+        steps = int(self.num_steps) if self._steps_done is None else self._steps_done
+        self._steps_done = steps + 1
         self.num_steps += 1
         return 1 + sum(steps >= milestone for milestone in self.stage_milestones)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        self.__dict__.pop('_steps_done', None)
+        self._steps_done = None
 
     def _losses(self, preds: list[Tensor], targets: list[Tensor]) -> dict[str, Tensor]:
         """Losses of the stages' frames, each (n, t_s * c, h, w)."""

@@ -1,38 +1,15 @@
 """Training and testing of networks that restore a clip at once."""
 
-from typing import Protocol, runtime_checkable
-
 import torch
 from mmagic.models import BaseEditModel
 from mmagic.structures import DataSample
 from torch import Tensor, nn
 
+from cdvd_mm.models.protocols import ClipNetwork
 from cdvd_mm.registry import MODELS
 from cdvd_mm.windows import clip_runs, reflect_index
 
 from .fitted_size import FittedSizeMixin
-
-
-@runtime_checkable
-class ClipNetwork(Protocol):
-    """A network that restores the frames of a clip together.
-
-    Attributes:
-        size_divisor (int): Sides of the frames must be multiples of this.
-        min_size (int): Sides of the frames must be at least this.
-        context (int): Frames at either end of a clip that it needs and does
-            not restore: t frames in, t - 2 * context frames out.
-        min_frames (int): Frames that a clip must have.
-    """
-
-    size_divisor: int
-    min_size: int
-    context: int
-    min_frames: int
-
-    def __call__(self, frames: Tensor) -> Tensor:
-        """Map (n, t, c, h, w) to (n, t - 2 * context, c, h, w), RGB in [0, 1]."""
-        ...
 
 
 @MODELS.register_module()
@@ -48,7 +25,8 @@ class ClipRestorer(FittedSizeMixin, BaseEditModel):
     the matter of :class:`~cdvd_mm.engine.hooks.FreezeHook`.
 
     Args:
-        generator (dict): Config of the network, a :class:`ClipNetwork`.
+        generator (dict): Config of the network, a
+            :class:`~cdvd_mm.models.protocols.ClipNetwork`.
         losses (dict[str, dict]): Configs of the losses by name, such as
             ``dict(pixel=dict(type='CharbonnierLoss'), frequency=dict(
             type='FrequencyLoss', loss_weight=0.1))``. Each gets prediction and

@@ -1,25 +1,33 @@
 """Frames of any size for networks that take some sizes only."""
 
+from typing import Any
+
 from torch import Tensor
 
-from cdvd_mm.ops import pad_to_multiple
+from cdvd_mm.ops import run_padded
 
 
 class FittedSizeMixin:
     """Pads the frames for the generator and crops its result back.
 
     For restorers built on MMagic's ``BaseEditModel``; mixed in before it. The
-    sizes come from the generator's ``size_divisor`` and ``min_size``, or from
-    the class where the generator has none.
+    generator says what it takes (:class:`~cdvd_mm.models.protocols.Sized`);
+    restorers of networks that do not know override the two properties.
     """
 
-    size_divisor = 1
-    """Height and width given to the generator are multiples of this."""
+    generator: Any
 
-    min_size = 0
-    """Height and width given to the generator are at least this."""
+    @property
+    def size_divisor(self) -> int:
+        """Height and width given to the generator are multiples of this."""
+        return self.generator.size_divisor
 
-    def forward_tensor(self, inputs: Tensor, data_samples=None, **kwargs) -> Tensor:
+    @property
+    def min_size(self) -> int:
+        """Height and width given to the generator are at least this."""
+        return self.generator.min_size
+
+    def forward_tensor(self, inputs: Tensor, data_samples: Any = None, **kwargs: Any) -> Tensor:
         """Run the generator on frames of any size.
 
         Args:
@@ -29,10 +37,7 @@ class FittedSizeMixin:
 
         Returns:
             Tensor: What the generator gives, (n, c, h, w) or (n, t, c, h, w),
-            of the size of ``inputs``.
+            of the size of ``inputs``, not clamped.
         """
-        height, width = inputs.shape[-2:]
-        divisor = getattr(self.generator, 'size_divisor', self.size_divisor)
-        min_size = getattr(self.generator, 'min_size', self.min_size)
-        padded = pad_to_multiple(inputs, divisor, min_size)
-        return self.generator(padded, **kwargs)[..., :height, :width]
+        return run_padded(lambda frames: self.generator(frames, **kwargs), inputs,
+                          self.size_divisor, self.min_size)

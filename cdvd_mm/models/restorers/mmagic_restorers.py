@@ -19,7 +19,7 @@ class EDVRDeblur(FittedSizeMixin, EDVR):
     config says ``with_tsa=True``.
     """
 
-    def set_training_step(self, step: int) -> None:
+    def set_training_step(self, step: int, logs: bool = True) -> None:
         """Say which optimiser step the next batch belongs to.
 
         MMagic's counter is not in checkpoints and counts batches: a resumed
@@ -28,6 +28,7 @@ class EDVRDeblur(FittedSizeMixin, EDVR):
 
         Args:
             step (int): Steps done.
+            logs (bool): Not used.
         """
         self.step_counter.fill_(step)
         if self.with_tsa and self.tsa_iter:
@@ -66,14 +67,15 @@ class BasicVSRDeblur(FittedSizeMixin, BasicVSR):
     ``BasicVSR``.
     """
 
-    size_divisor = 4
-    min_size = 256
+    size_divisor = 4  # type: ignore[assignment]  # MMagic's network does not say
+    min_size = 256  # type: ignore[assignment]
 
-    def set_training_step(self, step: int) -> None:
+    def set_training_step(self, step: int, logs: bool = True) -> None:
         """Say which optimiser step the next batch belongs to; MMagic counts batches.
 
         Args:
             step (int): Steps done.
+            logs (bool): Not used.
         """
         self.step_counter.fill_(step)
 
