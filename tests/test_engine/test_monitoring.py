@@ -13,6 +13,7 @@ from mmengine.logging import MMLogger
 from tiny_training import tiny_config, train, validation
 
 from cdvd_mm.engine.hooks import StageMonitorHook
+from cdvd_mm.models.backbones import CDVDNet
 
 
 def test_scalars_and_pictures(tiny_data, tmp_path):
@@ -44,6 +45,23 @@ def test_scalars_and_pictures(tiny_data, tmp_path):
     [picture] = tmp_path.rglob('stages_*.png')  # of the first of two validations
     assert cv2.imread(str(picture)).shape == (24, 6 * 24, 3)
     assert not runner.model.keep_stages
+
+
+def test_details_are_computed_on_steps_that_log_alone(tiny_data, tmp_path, monkeypatch):
+    """Steps 3, 6 and the last one log; the others take the network's fast form."""
+    cfg = tiny_config(tiny_data, tmp_path, max_iters=7, batch_size=1)
+    cfg.model.stage_milestones = None
+    cfg.default_hooks.logger.interval = 3
+    taken = []
+
+    def count(name, method):
+        monkeypatch.setattr(CDVDNet, f'forward_{name}',
+                            lambda *args: taken.append(name) or method(*args))
+
+    count('details', CDVDNet.forward_details)
+    count('stages', CDVDNet.forward_stages)
+    train(cfg)
+    assert taken == ['stages', 'stages', 'details', 'stages', 'stages', 'details', 'details']
 
 
 def test_means_of_the_monitor_leave_out_what_equals_the_truth():

@@ -4,7 +4,9 @@ import pytest
 import torch
 from mmagic.structures import DataSample
 
+from cdvd_mm.models.backbones import cdvd_net
 from cdvd_mm.models.losses import HardExampleMiningLoss
+from cdvd_mm.ops import triple_input
 from cdvd_mm.registry import MODELS
 
 
@@ -142,3 +144,41 @@ def test_sharp_frames_that_do_not_fit():
     data = model.data_preprocessor(data, training=True)
     with pytest.raises(ValueError, match='a sharp frame for every blurred one'):
         model(**data, mode='loss')
+
+
+def test_steps_that_do_not_log_take_the_fused_op(monkeypatch):
+    """One op a stage, with the gradients of the detailed form; steps that log show more."""
+    torch.manual_seed(0)
+    model = restorer(generator=dict(type='CDVDNet', mid_channels=4, num_blocks=1))
+    model.generator.flow_estimator.estimator.init_weights()
+    calls = []
+
+    def counted(*args):
+        calls.append(len(args[0]))
+        return triple_input(*args)
+
+    monkeypatch.setattr(cdvd_net, 'triple_input', counted)
+    monkeypatch.setattr(cdvd_net.CDVDNet, '_is_fused', lambda self, frames: True)
+    data = model.data_preprocessor(batch(n=1), training=True)
+    results = []
+    for logs in (True, False):
+        torch.manual_seed(1)
+        model.zero_grad()
+        model.set_training_step(0, logs=logs)
+        logged = model(**data, mode='loss')
+        model.parse_losses(logged)[0].backward()
+        results.append(({name: value.detach() for name, value in logged.items()},
+                        {name: p.grad.clone() for name, p in model.named_parameters()}))
+        assert calls == ([] if logs else [3, 1])  # triples of the first and the second stage
+    (detailed, expected), (fused, gradients) = results
+    assert set(detailed) - set(fused) == {'flow_magnitude_stage1', 'flow_magnitude_stage2',
+                                          'sharpness_stage1', 'sharpness_stage2'}
+    for name, value in fused.items():
+        torch.testing.assert_close(value, detailed[name])
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_network_that_is_no_cascade():
+    with pytest.raises(ValueError, match='takes a cascade.*not a STFANNet'):
+        restorer(generator=dict(type='STFANNet', mid_channels=2, num_blocks=1))
