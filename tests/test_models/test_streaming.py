@@ -131,6 +131,7 @@ NETWORKS = {
                        'num_blocks_extraction': 1, 'num_blocks_reconstruction': 1}],
     'STFANNet': [SMALL | {'kernel_size': 3}],
     'DSTNetPlus': [SMALL | {'num_filter_blocks': 1}],
+    'CDVDNetNL': [SMALL],
 }
 # The most specific one counts.
 KINDS = (CascadeNetwork, RecurrentNetwork, WindowNetwork, ClipNetwork)
