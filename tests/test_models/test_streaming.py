@@ -132,6 +132,7 @@ NETWORKS = {
     'STFANNet': [SMALL | {'kernel_size': 3}],
     'DSTNetPlus': [SMALL | {'num_filter_blocks': 1}],
     'CDVDNetNL': [SMALL],
+    'WindowUNet': [{'num_frames': 3, 'channels': (4, 6, 8)}],
 }
 # The most specific one counts.
 KINDS = (CascadeNetwork, RecurrentNetwork, WindowNetwork, ClipNetwork)
@@ -149,6 +150,9 @@ def build(name: str, options: dict) -> torch.nn.Module:
     for module in net.modules():
         if isinstance(module, MMFlowEstimator):
             module.estimator.init_weights()  # so that frames do move
+    for parameter in net.parameters():
+        if not parameter.any():  # what starts at zero hides what is before it
+            torch.nn.init.normal_(parameter, std=0.1)
     return net.eval()
 
 

@@ -57,6 +57,8 @@ class WindowUNet(BaseModule):
         ValueError: An even number of frames, or numbers of blocks that do not fit ``channels``.
     """
 
+    min_size = 1
+
     def __init__(self,
                  num_frames: int = 5,
                  channels: tuple[int, ...] = (48, 96, 160),
