@@ -29,7 +29,9 @@ def write_atomically(path: str | os.PathLike, content: bytes | str, sync: bool =
             message names ``path``, and the part that was written is removed.
     """
     path = Path(path)
-    partial = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}.partial')
+    # a name may have 255 bytes
+    name = os.fsencode(path.name)[:200].decode('utf-8', 'ignore')
+    partial = path.with_name(f'.{name}.{uuid.uuid4().hex[:8]}.partial')
     try:
         with open(partial, 'wb') as file:
             file.write(content.encode('utf-8') if isinstance(content, str) else content)

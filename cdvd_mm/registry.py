@@ -45,7 +45,7 @@ WEIGHT_INITIALIZERS = _child('weight initializer', mmagic_registry.WEIGHT_INITIA
 METRICS = _child('metric', mmagic_registry.METRICS, 'cdvd_mm.evaluation')
 EVALUATORS = _child('evaluator', mmagic_registry.EVALUATORS, 'cdvd_mm.evaluation')
 
-INFERENCERS = _child('inferencer', MMENGINE_INFERENCERS, 'cdvd_mm.inference.inferencer')
+INFERENCERS = _child('inferencer', MMENGINE_INFERENCERS, 'cdvd_mm.deblur.inferencer')
 
 
 def find(name: str) -> type | None:

@@ -16,7 +16,7 @@ FILES = {'cdvd_mm.files', 'cdvd_mm.options', 'cdvd_mm.progress', 'cdvd_mm.system
 DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
         'cdvd_mm.datasets'} | FILES
 ENGINE = NETWORK_PARTS | FILES | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'}
-INFERENCE = NETWORK_PARTS | FILES | {'cdvd_mm.models', 'cdvd_mm.engine'}
+INFERENCE = NETWORK_PARTS | FILES | {'cdvd_mm.models', 'cdvd_mm.engine', 'cdvd_mm.weights'}
 VIDEO = {'av', 'cv2', 'numpy', 'mmengine', 'PIL', 'cdvd_mm.files'}
 # The rooms that stand on top: they may reach all others but each other, and only apis, cli and
 # tools import them.
@@ -48,7 +48,7 @@ ALLOWED = {
     'cdvd_mm.inference': INFERENCE,
     'cdvd_mm.video': VIDEO,
     'cdvd_mm.deblur': VIDEO | {'torch', 'rich', 'cdvd_mm.inference', 'cdvd_mm.video',
-                               'cdvd_mm.datasets.frame_files'} | FILES,
+                               'cdvd_mm.datasets.frame_files', 'cdvd_mm.registry'} | FILES,
     'cdvd_mm.datasets': DATA | {'lmdb'},
     'cdvd_mm.datasets.simulated_camera': DATA | {'av', 'skimage'},
     'cdvd_mm.data_tools': TOP | {'skimage'},

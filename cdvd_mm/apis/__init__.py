@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cdvd_mm.deblur.inferencer import VideoDeblurInferencer
     from cdvd_mm.engine.launch import load_config, test, train
-    from cdvd_mm.inference.inferencer import VideoDeblurInferencer
     from cdvd_mm.inference.model import init_model
     from cdvd_mm.models.streaming import StreamingCascade, build_streamer
 
 _HOMES = {
     'StreamingCascade': 'cdvd_mm.models.streaming',
-    'VideoDeblurInferencer': 'cdvd_mm.inference.inferencer',
+    'VideoDeblurInferencer': 'cdvd_mm.deblur.inferencer',
     'build_streamer': 'cdvd_mm.models.streaming',
     'init_model': 'cdvd_mm.inference.model',
     'load_config': 'cdvd_mm.engine.launch',

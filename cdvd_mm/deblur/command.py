@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cdvd_mm.inference.options import InferenceOptions
 
 from .options import DeblurCommand, DeblurOptions
+from .parts import holds_parts, parts_folder
 
 INTERRUPTED = 130
 
@@ -29,25 +29,25 @@ def deblur(files: DeblurCommand, inference: InferenceOptions, options: DeblurOpt
         int: 0: done; 1: the input was damaged (what could be decoded is
         restored); 130: interrupted.
     """
-    from cdvd_mm.inference.inferencer import VideoDeblurInferencer
-    from cdvd_mm.video.reader import open_reader
-
-    from .job import deblur_video
-    kept = f'what is done is kept in {files.output}.parts; the same command goes on from there'
+    kept = parts_folder(Path(files.output))
+    again = f'what is done is kept in {kept}; the same command goes on from there'
     try:
-        open_reader(files.source, options.fps).close()  # tell of a bad input before all else
-        inferencer = VideoDeblurInferencer(files.config, files.checkpoint,
-                                           options=files.cfg_options,
-                                           **dataclasses.asdict(inference))
-        with _progress(Path(files.source).name, files.quiet) as on_frame, _terminable():
-            report = deblur_video(inferencer.restorer, files.source, files.output, options,
-                                  inferencer.model_id, on_frame)
+        from cdvd_mm.video.reader import open_reader
+
+        from .plan import make_plan
+        with open_reader(files.source, options.fps) as reader:
+            plan = make_plan(reader, files.output, options)
+            from .inferencer import VideoDeblurInferencer  # only now: this takes seconds
+            inferencer = VideoDeblurInferencer(files.config, files.checkpoint, files.cfg_options,
+                                               **vars(inference))
+            with _progress(Path(files.source).name, files.quiet) as on_frame, _terminable():
+                report = inferencer.run(plan, on_frame)
     except KeyboardInterrupt:
-        _say(f'interrupted: {kept}')
+        _say(f'interrupted: {again}' if kept.exists() else 'interrupted')
         return INTERRUPTED
     except Exception:
-        if Path(f'{files.output}.parts').exists():
-            _say(kept)
+        if holds_parts(Path(files.output)):
+            _say(again)
         raise
     speed = (report.num_frames - report.num_resumed) / max(report.seconds, 1e-9)
     resumed = f', {report.num_resumed} of them from an earlier run' if report.num_resumed else ''
@@ -82,7 +82,7 @@ def _terminable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress(name: str, quiet: bool) -> Iterator[object]:
+def _progress(name: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar with time left and frames a second."""
     if quiet:
         yield None

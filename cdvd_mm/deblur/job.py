@@ -1,22 +1,23 @@
-"""Restores a video: checks, the run, its report."""
+"""Restores a video: the run and its report."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from cdvd_mm.inference.frame_restorer import FrameRestorer
-from cdvd_mm.video.reader import IMAGE_SUFFIXES, FrameReader, open_reader
-from cdvd_mm.video.writer import CONTAINERS
+from cdvd_mm.video.reader import open_reader
 
 from .options import DeblurOptions
 from .parts import Parts
 from .pipeline import Pipeline
+from .plan import Plan, make_plan
 from .sinks import make_sink
+
+OnFrame = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,27 +36,21 @@ class DeblurReport:
     num_frames: int
     num_resumed: int
     seconds: float
-    damage: list
+    damage: list[str]
 
 
 def deblur_video(restorer: FrameRestorer, source: str | Path, output: str | Path,
                  options: DeblurOptions | None = None, model_id: str = '',
-                 on_frame: Callable[[int, int], None] | None = None) -> DeblurReport:
+                 on_frame: OnFrame | None = None) -> DeblurReport:
     """Restore a video file or a folder of frames.
-
-    While it runs, the result grows in ``OUTPUT.parts`` beside the output,
-    which takes its name when all is done. After an interruption, calling it
-    again goes on from there.
 
     Args:
         restorer (FrameRestorer): The network.
         source (str | Path): mp4, mov, mkv, webm, gif ... or a folder of pictures.
-        output (str | Path): mp4, mov, mkv, webm or gif, or, without a suffix,
-            a folder for PNG files.
+        output (str | Path): See :func:`~cdvd_mm.deblur.plan.make_plan`.
         options (DeblurOptions, optional): What else to do.
-        model_id (str): Tells models apart, so that no run is resumed with another one.
-        on_frame (Callable, optional): Called with the number of frames done
-            and expected (0: unknown).
+        model_id (str): See :func:`run_job`.
+        on_frame (Callable, optional): See :func:`run_job`.
 
     Returns:
         DeblurReport: Look at its ``damage``.
@@ -67,71 +62,69 @@ def deblur_video(restorer: FrameRestorer, source: str | Path, output: str | Path
         OSError: The output cannot be written.
     """
     options = options or DeblurOptions()
-    source, output = Path(source), Path(output)
-    _check_paths(source, output, options)
+    with open_reader(source, options.fps) as reader:
+        return run_job(make_plan(reader, output, options), restorer, model_id, on_frame)
+
+
+def run_job(plan: Plan, restorer: FrameRestorer, model_id: str = '',
+            on_frame: OnFrame | None = None) -> DeblurReport:
+    """Restore what was planned.
+
+    While it runs, the result grows in ``OUTPUT.parts`` beside the output,
+    which takes its name when all is done. After an interruption, calling it
+    again goes on from there.
+
+    Args:
+        plan (Plan): Input, output and options.
+        restorer (FrameRestorer): The network.
+        model_id (str): Tells models apart, so that no run is resumed with another one.
+        on_frame (Callable, optional): Called with the number of frames done
+            and expected (0: unknown).
+
+    Returns:
+        DeblurReport: Look at its ``damage``.
+
+    Raises:
+        ValueError: No frames, or parts of a run with other settings.
+        OSError: The output cannot be written.
+    """
     started = time.perf_counter()
-    with open_reader(source, options.fps) as reader, \
-            Parts(output, _settings(source, output, options, restorer, model_id),
-                   options.resume) as parts:
-        sink = make_sink(reader, output, parts, options)
-        done = sink.num_done
+    with Parts(plan.output, _settings(plan, restorer, model_id), plan.options.resume) as parts:
+        sink = make_sink(plan, parts)
+        done = parts.num_frames if parts.complete else sink.num_done
         if not parts.complete:
-            Pipeline(reader, restorer, sink, options, on_frame).run()
+            Pipeline(plan.reader, restorer, sink, plan.options, on_frame).run()
             if sink.num_done == 0:
-                parts.remove()
-                raise ValueError(_nothing_found(source, options, reader))
-            parts.mark_complete(reader.damage)
+                raise ValueError(_nothing_found(plan))
+            parts.mark_complete(sink.num_done, plan.reader.damage)
         sink.publish()
         parts.remove()
-        return DeblurReport(output, sink.num_done, done, time.perf_counter() - started,
-                            parts.damage)
+    return DeblurReport(plan.output, parts.num_frames, done, time.perf_counter() - started,
+                        parts.damage)
 
 
-def _nothing_found(source: Path, options: DeblurOptions, reader: FrameReader) -> str:
+def _nothing_found(plan: Plan) -> str:
+    source, options = plan.reader.path, plan.options
     if options.start is not None or options.end is not None:
         return (f'no frames of {source} lie between {options.start or 0} s and '
                 f'{"its end" if options.end is None else f"{options.end} s"}')
-    return f'no frames of {source} could be decoded: {"; ".join(reader.damage) or "it has none"}'
+    return (f'no frames of {source} could be decoded: '
+            f'{"; ".join(plan.reader.damage) or "it has none"}')
 
 
-def _check_paths(source: Path, output: Path, options: DeblurOptions) -> None:
-    if not source.exists():
-        raise FileNotFoundError(f'no such input: {source}')
-    if source.resolve() == output.resolve() or (output.exists() and source.samefile(output)):
-        raise ValueError(f'input and output are the same: {source}')
-    if output.suffix.lower() in IMAGE_SUFFIXES:
-        raise ValueError(f'{output} names one picture: give a folder (a name without a suffix) '
-                         f'for frames, or a name ending in {", ".join(CONTAINERS)}')
-    if output.is_dir():
-        if output.suffix.lower() in CONTAINERS:
-            raise ValueError(f'{output} is a folder: a video needs another name')
-        if any(output.iterdir()) and not options.overwrite:
-            raise ValueError(f'the folder {output} is not empty: choose another one, or pass '
-                             '--overwrite to replace it')
-    elif output.exists() and not options.overwrite:
-        raise ValueError(f'{output} exists: choose another name, or pass --overwrite')
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f'cannot write {output}: {error.strerror} ({error.filename})') from error
-    if not os.access(output.parent, os.W_OK):
-        raise OSError(f'cannot write {output}: no permission to write into {output.parent}')
-
-
-def _settings(source: Path, output: Path, options: DeblurOptions, restorer: FrameRestorer,
-              model_id: str) -> dict:
+def _settings(plan: Plan, restorer: FrameRestorer, model_id: str) -> dict[str, str]:
     """All that the frames depend on; a run is resumed only where it is unchanged."""
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
     digest = hashlib.sha256()
-    for file in files:
+    for file in plan.reader.files:
         stat = file.stat()
-        digest.update(f'{file.name}:{stat.st_size}:{stat.st_mtime_ns};'.encode())
-    chosen = dataclasses.asdict(options)
+        digest.update(f'{file.name}:{stat.st_size}:{stat.st_mtime_ns};'.encode(
+            errors='surrogateescape'))
+    chosen = dataclasses.asdict(plan.options)
     for name in ('overwrite', 'resume', 'segment_frames'):
         del chosen[name]
     return {
-        'input': str(source.resolve()), 'input files': digest.hexdigest(),
-        'output': output.name, 'model': model_id, 'precision': restorer.precision,
-        'tile': str(restorer.tile), 'overlap': restorer.overlap,
+        'input': str(plan.reader.path.resolve()), 'input files': digest.hexdigest(),
+        'output': plan.output.name, 'model': model_id, 'precision': restorer.precision,
+        'tile': str(restorer.tile), 'overlap': str(restorer.overlap),
         **{name: str(value) for name, value in chosen.items()},
     }

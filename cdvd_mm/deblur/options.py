@@ -40,10 +40,17 @@ class DeblurCommand:
 
     source: str = positional('video file or folder of frames', metavar='INPUT')
     output: str = positional('video file or folder to write', metavar='OUTPUT')
-    config: str = positional('path of the config', metavar='CONFIG')
-    checkpoint: str = positional('path of the checkpoint', metavar='CHECKPOINT')
+    config: str | None = positional('path of the config (default: the model that comes with the '
+                                    'package)', default=None, metavar='CONFIG')
+    checkpoint: str | None = positional('path of the checkpoint that was trained with it',
+                                        default=None, metavar='CHECKPOINT')
     cfg_options: dict[str, Any] | None = option(None, 'override settings of the config')
     quiet: bool = option(False, 'no progress bar')
+
+    def __post_init__(self) -> None:
+        if self.config is not None and self.checkpoint is None:
+            raise ValueError(f'no checkpoint is given for {self.config}: expected INPUT OUTPUT '
+                             'CONFIG CHECKPOINT, or INPUT OUTPUT alone')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,28 +8,34 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from torch import Tensor
 
 from cdvd_mm.inference.frame_restorer import FrameRestorer, to_array
-from cdvd_mm.video.reader import Frame, FrameReader, select_frames
+from cdvd_mm.video.frames import Frame, FrameReader, select_frames
 from cdvd_mm.video.scene_cuts import SceneCutDetector
 
 from .options import DeblurOptions
+from .sinks import Sink
 
+_Item = TypeVar('_Item')
 _QUEUE_LENGTH = 4
 
 
 class Pipeline:
     """Reads, computes and writes at the same time: a thread for each of the ends."""
 
-    def __init__(self, reader: FrameReader, restorer: FrameRestorer, sink: object,
-                 options: DeblurOptions, on_frame: Callable[[int, int], None] | None) -> None:
+    def __init__(self, reader: FrameReader, restorer: FrameRestorer, sink: Sink,
+                 options: DeblurOptions,
+                 on_frame: Callable[[int, int], None] | None = None) -> None:
         self._reader = reader
         self._restorer = restorer
         self._sink = sink
         self._options = options
         self._on_frame = on_frame or (lambda done, expected: None)
-        self._frames: queue.Queue = queue.Queue(_QUEUE_LENGTH)
-        self._results: queue.Queue = queue.Queue(_QUEUE_LENGTH)
+        self._frames: queue.Queue[Frame | None] = queue.Queue(_QUEUE_LENGTH)
+        self._results: queue.Queue[tuple[Frame, Tensor] | None] = queue.Queue(_QUEUE_LENGTH)
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._expected = _expected_frames(reader, options)
@@ -70,16 +76,16 @@ class Pipeline:
             self._error = self._error or error
             self._stop.set()
 
-    def _put(self, target: queue.Queue, item: object) -> None:
+    def _put(self, target: queue.Queue[_Item], item: _Item) -> None:
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):
                 target.put(item, timeout=0.1)
                 return
 
-    def _get(self, source: queue.Queue) -> object:
+    def _get(self) -> Frame | None:
         while not self._stop.is_set():
             with contextlib.suppress(queue.Empty):
-                return source.get(timeout=0.1)
+                return self._frames.get(timeout=0.1)
         return None
 
     # -- the reading thread
@@ -99,6 +105,7 @@ class Pipeline:
             if self._options.scene_cuts else None
         shape = None
         for frame in frames:
+            assert frame.image is not None
             if detector is not None:
                 frame.cut = detector.is_cut(frame.image)
             if shape is not None and frame.image.shape != shape:
@@ -111,19 +118,20 @@ class Pipeline:
     def _compute(self) -> None:
         pending: deque[Frame] = deque()
 
-        def pass_on(restored: list) -> None:
+        def pass_on(restored: list[Tensor]) -> None:
             for image in restored:
                 frame = pending.popleft()
                 if frame.wanted:
                     self._put(self._results, (frame, image))
 
         while True:
-            frame = self._get(self._frames)
+            frame = self._get()
             if frame is None:
                 break
             if frame.cut:
                 pass_on(self._restorer.flush())
             image = frame.image
+            assert image is not None
             if not self._options.compare:
                 frame = dataclasses.replace(frame, image=None)
             pending.append(frame)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from fractions import Fraction
-from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -14,46 +13,53 @@ from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.files import remove_partial_files
-from cdvd_mm.video.orientation import can_store_rotation, is_transposed, side_by_side, upright
-from cdvd_mm.video.reader import Frame, FrameReader
+from cdvd_mm.video.container import write_container
+from cdvd_mm.video.encoder import SegmentEncoder
+from cdvd_mm.video.frames import Frame
 from cdvd_mm.video.segments import SegmentStore, SegmentWriter, read_footer, read_segment
-from cdvd_mm.video.writer import (
-    CONTAINERS,
-    EncodeSpec,
-    SegmentEncoder,
-    plan_encoding,
-    write_container,
-)
 
-from .options import DeblurOptions
 from .parts import Parts
+from .plan import Plan, foreign_files
 
 
-def is_folder_output(output: Path) -> bool:
-    """Whether an output is a folder of frames: it has no suffix, or is a folder already."""
-    return output.is_dir() or not output.suffix
+class Sink(Protocol):
+    """Takes restored frames in order.
+
+    Attributes:
+        num_done (int): Frames written, by earlier runs as well.
+    """
+
+    num_done: int
+
+    def write(self, frame: Frame, image: np.ndarray) -> None:
+        """Take a frame and what was made of it, (h, w, 3), RGB, uint8 or uint16."""
+
+    def close(self) -> None:
+        """All frames were written."""
+
+    def abort(self) -> None:
+        """Give up what is not whole (the disk is full, say)."""
+
+    def publish(self) -> None:
+        """Give the finished output its name."""
 
 
 class FolderSink:
     """Writes PNG files; the folder gets its name at the end."""
 
-    def __init__(self, output: Path, parts: Parts, reader: FrameReader,
-                 options: DeblurOptions) -> None:
-        self._output = output
-        self._folder = parts.folder / 'frames'
+    def __init__(self, plan: Plan, parts: Parts) -> None:
+        self._output = plan.output
+        self._folder = parts.frames
         self._folder.mkdir(exist_ok=True)
         remove_partial_files(self._folder)
-        self._matrix = reader.info.display_matrix
-        self._compare = options.compare
+        self._arrange = plan.arrangement
         self.num_done = sum(1 for _ in self._folder.glob('*.png'))
 
     def write(self, frame: Frame, image: np.ndarray) -> None:
         """Write a restored picture, complete or not at all."""
-        if self._compare:
-            image = side_by_side(frame.image, image, self._matrix)
-        image = upright(image, self._matrix)
         name = frame.name or f'{self.num_done:08d}'
-        write_frame(str(self._folder / f'{name}.png'), np.ascontiguousarray(image))
+        write_frame(str(self._folder / f'{name}.png'),
+                    np.ascontiguousarray(self._arrange(frame.image, image)))
         self.num_done += 1
 
     def close(self) -> None:
@@ -62,32 +68,33 @@ class FolderSink:
     abort = close
 
     def publish(self) -> None:
-        """Give the folder its name."""
-        if self._output.exists():
-            os.replace(self._output, self._folder.with_name('replaced'))
-        os.replace(self._folder, self._output)
+        """Give the folder its name; in one that is there, frames of the same names are replaced.
+
+        Raises:
+            ValueError: Something else has come to lie in it.
+        """
+        if not self._output.exists():
+            os.replace(self._folder, self._output)
+            return
+        frames = sorted(self._folder.glob('*.png'))
+        foreign = foreign_files(self._output, {path.name for path in frames})
+        if foreign:
+            raise ValueError(f'{self._output} holds {len(foreign)} file(s) that this run did not '
+                             f'write ({", ".join(foreign[:3])}): move them away')
+        for path in frames:
+            os.replace(path, self._output / path.name)
 
 
 class VideoSink:
     """Encodes segments; they become a file at the end."""
 
-    def __init__(self, output: Path, parts: Parts, reader: FrameReader,
-                 options: DeblurOptions) -> None:
-        info = reader.info
-        self._output = output
+    def __init__(self, plan: Plan, parts: Parts) -> None:
+        assert plan.encoding is not None
+        info = plan.reader.info
+        self._plan = plan
+        self._spec = plan.encoding
         self._folder = parts.folder
-        self._source = None if info.is_folder else reader.path
-        self._options = options
-        self._matrix = info.display_matrix
-        container = CONTAINERS.get(output.suffix.lower(), '')
-        self._turn = self._matrix is not None and not can_store_rotation(container)
         self._size = (info.height, info.width)
-        height, width = self._arrange(np.zeros((*self._size, 3), np.uint8),
-                                      np.zeros((*self._size, 3), np.uint8)).shape[:2]
-        if self._turn and is_transposed(self._matrix):
-            info = dataclasses.replace(info, sample_aspect_ratio=1 / info.sample_aspect_ratio)
-        self._spec: EncodeSpec = plan_encoding(info, output, (width, height), options.codec,
-                                               options.quality, options.codec_options)
         self._scale = info.time_base / self._spec.time_base
         self._store = SegmentStore(self._folder)
         self._store.drop_leftovers()
@@ -97,13 +104,6 @@ class VideoSink:
             self._last_pts = max(p.pts for p in read_segment(path, with_data=False))
         self._encoder: SegmentEncoder | None = None
         self._warned = False
-        # settings that the encoder refuses are to be told before the work begins
-        SegmentEncoder(self._spec, SegmentWriter(self._folder, 0)).writer.discard()
-
-    def _arrange(self, blurred: np.ndarray, image: np.ndarray) -> np.ndarray:
-        if self._options.compare:
-            image = side_by_side(blurred, image, self._matrix)
-        return upright(image, self._matrix) if self._turn else image
 
     def _fit(self, image: np.ndarray) -> np.ndarray:
         if image.shape[:2] == self._size:
@@ -121,13 +121,13 @@ class VideoSink:
         if self._encoder is None:
             self._encoder = SegmentEncoder(self._spec,
                                            SegmentWriter(self._folder, self.num_done))
-        blurred = self._fit(frame.image) if self._options.compare else image
+        blurred = None if frame.image is None else self._fit(frame.image)
         pts = max(round(frame.pts * self._scale), self._last_pts + 1)
         self._last_pts = pts
-        self._encoder.encode(self._arrange(blurred, self._fit(image)), pts,
+        self._encoder.encode(self._plan.arrangement(blurred, self._fit(image)), pts,
                              round(frame.duration * self._scale))
         self.num_done += 1
-        if self._encoder.count >= self._options.segment_frames:
+        if self._encoder.count >= self._plan.options.segment_frames:
             self.close()
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class VideoSink:
             encoder.finish()
 
     def abort(self) -> None:
-        """Drop the segment in progress (the disk is full, say)."""
+        """Drop the segment in progress."""
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             self.num_done -= encoder.count
@@ -146,21 +146,20 @@ class VideoSink:
 
     def publish(self) -> None:
         """Join the segments to the file."""
-        segments = self._store.paths()
+        plan, segments = self._plan, self._store.paths()
         offset, end = Fraction(0), None
-        if self._options.start is not None or self._options.end is not None:
+        if plan.options.start:
             first = min(p.pts for p in read_segment(segments[0], with_data=False))
-            if self._options.start:
-                offset = first * self._spec.time_base
-            if self._options.end is not None:
-                duration = read_footer(segments[-1])['last_duration'] * self._spec.time_base
-                end = self._last_pts * self._spec.time_base + (duration or 1 / self._spec.rate)
-        joined = self._folder / f'joined{self._output.suffix}'
-        write_container(joined, self._spec, segments, self._source, offset, end)
-        os.replace(joined, self._output)
+            offset = first * self._spec.time_base
+        if plan.options.end is not None:
+            duration = read_footer(segments[-1]).last_duration * self._spec.time_base
+            end = self._last_pts * self._spec.time_base + (duration or 1 / self._spec.rate)
+        joined = self._folder / f'joined{plan.output.suffix}'
+        source = None if plan.reader.info.is_folder else plan.reader.path
+        write_container(joined, self._spec, segments, source, offset, end)
+        os.replace(joined, plan.output)
 
 
-def make_sink(reader: FrameReader, output: Path, parts: Parts, options: DeblurOptions):
+def make_sink(plan: Plan, parts: Parts) -> Sink:
     """The sink that suits an output."""
-    kind = FolderSink if is_folder_output(output) else VideoSink
-    return kind(output, parts, reader, options)
+    return FolderSink(plan, parts) if plan.encoding is None else VideoSink(plan, parts)

@@ -4,9 +4,12 @@ Nothing here knows of a network: frames go in and out as NumPy arrays
 ``(h, w, 3)``, RGB, uint8 or (more than 8 bits a channel) uint16.
 """
 
-from .reader import Frame, FrameReader, VideoInfo, open_reader, select_frames
+from .container import write_container
+from .encoder import SegmentEncoder
+from .encoding import EncodeSpec, plan_encoding
+from .frames import Frame, FrameReader, VideoInfo, select_frames
+from .reader import open_reader
 from .segments import SegmentStore, read_segment, write_segment
-from .writer import EncodeSpec, SegmentEncoder, plan_encoding, write_container
 
 __all__ = [
     'EncodeSpec', 'Frame', 'FrameReader', 'SegmentEncoder', 'SegmentStore', 'VideoInfo',

@@ -3,15 +3,15 @@
 import av
 import numpy as np
 
-Matrix = tuple | None
+Matrix = tuple[int, ...] | None
 
 
 def _signs(matrix: Matrix) -> tuple[int, int, int, int]:
     """A, b, c, d of ``x' = a x + c y``, ``y' = b x + d y``, each -1, 0 or 1."""
     if matrix is None:
         return 1, 0, 0, 1
-    signs = tuple(int(np.sign(round(matrix[k] / 65536))) for k in (0, 1, 3, 4))
-    return signs if abs(signs[0]) + abs(signs[1]) == 1 else (1, 0, 0, 1)
+    a, b, c, d = (int(np.sign(round(matrix[k] / 65536))) for k in (0, 1, 3, 4))
+    return (a, b, c, d) if abs(a) + abs(b) == 1 else (1, 0, 0, 1)
 
 
 def is_transposed(matrix: Matrix) -> bool:

@@ -92,7 +92,26 @@ def write_segment(folder: Path, first: int, packets: list[StoredPacket], extrada
     return writer.close(extradata, last_duration)
 
 
-def read_footer(path: Path) -> dict:
+@dataclasses.dataclass(frozen=True)
+class Footer:
+    """What stands at the end of a segment.
+
+    Args:
+        first (int): Index of its first frame among all frames of the output.
+        count (int): Number of its packets.
+        last_duration (int): Duration of its last frame, in the encoder's time base.
+        extradata (bytes): The encoder's global header.
+        data_size (int): Bytes of all packets with their headers.
+    """
+
+    first: int
+    count: int
+    last_duration: int
+    extradata: bytes
+    data_size: int
+
+
+def read_footer(path: Path) -> Footer:
     """The footer of a segment.
 
     Raises:
@@ -107,15 +126,14 @@ def read_footer(path: Path) -> dict:
             if magic == _MAGIC and length + tail <= size:
                 file.seek(size - tail - length)
                 footer = json.loads(file.read(length))
-                footer['extradata'] = base64.b64decode(footer['extradata'])
-                footer['data_size'] = size - tail - length
-                return footer
+                return Footer(footer['first'], footer['count'], footer['last_duration'],
+                              base64.b64decode(footer['extradata']), size - tail - length)
     raise ValueError(f'{path} is not a whole segment: delete it, or start again with --no-resume')
 
 
 def read_segment(path: Path, with_data: bool = True) -> Iterator[StoredPacket]:
     """Yield the packets of a segment in coding order (without their bytes if so asked)."""
-    end = read_footer(path)['data_size']
+    end = read_footer(path).data_size
     with open(path, 'rb') as file:
         while file.tell() < end:
             pts, dts, size, key = _HEADER.unpack(file.read(_HEADER.size))
@@ -155,7 +173,7 @@ class SegmentStore:
 
     def num_frames(self) -> int:
         """Frames in :meth:`paths`."""
-        return sum(int(_NAME.match(path.name)[2]) for path in self.paths())
+        return sum(read_footer(path).count for path in self.paths())
 
     def drop_leftovers(self) -> None:
         """Remove what no row of segments uses (unfinished ones, ones after a gap)."""

@@ -1,11 +1,6 @@
 import errno
-import json
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,12 +13,10 @@ pytest.importorskip('av')
 
 from video_files import images, make_video, moving_picture, packets, psnr  # noqa: E402
 
-from cdvd_mm import cli  # noqa: E402
 from cdvd_mm.deblur import sinks  # noqa: E402
 from cdvd_mm.deblur.job import deblur_video  # noqa: E402
-from cdvd_mm.deblur.options import DeblurOptions, parse_time  # noqa: E402
+from cdvd_mm.deblur.options import DeblurOptions  # noqa: E402
 from cdvd_mm.inference.frame_restorer import FrameRestorer  # noqa: E402
-from cdvd_mm.inference.options import parse_tile  # noqa: E402
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet  # noqa: E402
 from cdvd_mm.video import open_reader  # noqa: E402
 from cdvd_mm.video.scene_cuts import SceneCutDetector  # noqa: E402
@@ -295,13 +288,9 @@ def test_paths(tmp_path, restorer):
             (tmp_path / 'out.doc', ValueError, 'expected a name ending in')):
         with pytest.raises(kind, match=message):
             deblur_video(restorer, source, output)
-    with pytest.raises(ValueError, match='same'):
-        deblur_video(restorer, tmp_path / 'full', tmp_path / 'full')
     with pytest.raises(FileNotFoundError, match='no such input'):
         deblur_video(restorer, tmp_path / 'missing.mp4', tmp_path / 'out.mp4')
     assert source.read_bytes() == before and not list(tmp_path.glob('*.parts'))
-    deblur_video(restorer, source, tmp_path / 'full', DeblurOptions(overwrite=True))
-    assert len(list((tmp_path / 'full').iterdir())) == 3
     deblur_video(restorer, source, tmp_path / 'new' / 'folders' / 'out.mp4')
     assert len(images(tmp_path / 'new' / 'folders' / 'out.mp4')) == 3
 
@@ -348,109 +337,3 @@ def test_memory_does_not_grow(tmp_path):
         tracemalloc.stop()
     frame = 64 * 64 * 3
     assert peaks[600] < 1.05 * peaks[60] + 4 * frame + 600 * 200, peaks
-
-
-# -- the command
-
-TINY = """
-default_scope = 'cdvd_mm'
-model = dict(
-    type='CascadedRestorer',
-    generator=dict(type='CDVDNet', mid_channels=4, num_blocks=1, flow_estimator=None,
-                   predict_residual=True),
-    pixel_loss=dict(type='L1Loss'))
-"""
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory) -> list[str]:
-    folder = tmp_path_factory.mktemp('model')
-    (folder / 'tiny.py').write_text(TINY)
-    from cdvd_mm.inference.model import init_model
-    torch.manual_seed(0)
-    net = init_model(str(folder / 'tiny.py'), device='cpu')
-    torch.nn.init.normal_(net.generator.reconstruction.out_block[-1].weight, std=.01)
-    torch.save({'state_dict': net.state_dict()}, folder / 'tiny.pth')
-    return [str(folder / 'tiny.py'), str(folder / 'tiny.pth')]
-
-
-def run(source: Path, output: Path, *more: str) -> int:
-    """``cdvd-mm deblur`` on the CPU."""
-    return cli.run('deblur', [str(source), str(output), *more, '--device', 'cpu'])
-
-
-def test_command(tmp_path, model, capsys):
-    source = make_video(tmp_path / 'in.mp4', 6)
-    assert run(source, tmp_path / 'out.mp4', *model) == 0
-    out = capsys.readouterr()
-    assert 'out.mp4: 6 frames' in out.out and 'frames/s' in out.out
-    assert len(images(tmp_path / 'out.mp4')) == 6
-    assert run(source, tmp_path / 'out.mp4', *model, '--quiet') == 1
-    assert 'exists' in capsys.readouterr().err
-    for source_name, checkpoint in (('missing.mp4', model[1]), ('in.mp4', 'missing.pth')):
-        assert run(tmp_path / source_name, tmp_path / 'b.mp4', model[0], checkpoint) == 1
-        assert 'missing' in capsys.readouterr().err
-
-
-def test_command_with_truncated_input(tmp_path, model, capsys):
-    source = make_video(tmp_path / 'in.mp4', 30, faststart=True, options={'g': '5', 'bf': '0'})
-    source.write_bytes(source.read_bytes()[:int(source.stat().st_size * .6)])
-    output = tmp_path / 'out.mp4'
-    assert run(source, output, *model) == 1
-    assert 'damaged' in capsys.readouterr().err
-    assert 3 < len(images(output)) < 30 and not list(tmp_path.glob('*.parts'))
-
-
-@pytest.mark.parametrize('content', [b'', b'no video at all ' * 99])
-def test_command_with_what_is_no_video(tmp_path, model, capsys, content):
-    (tmp_path / 'in.mp4').write_bytes(content)
-    assert run(tmp_path / 'in.mp4', tmp_path / 'o.mp4', *model) == 1
-    error = capsys.readouterr().err
-    assert 'error: ' in error and 'in.mp4' in error and len(error.splitlines()) == 1
-
-
-def test_command_interrupted_from_outside(tmp_path, model, repo_root):
-    """SIGINT: 130, what is done is kept, the same command finishes it."""
-    source = make_video(tmp_path / 'in.mp4', 150, (96, 64), options={'preset': 'ultrafast'})
-    command = [sys.executable, str(repo_root / 'tools/deblur.py'), str(source),
-               str(tmp_path / 'out.mp4'), *model, '--device', 'cpu', '--quiet',
-               '--segment-frames', '10']
-    process = subprocess.Popen(  # who runs the tests in the background has SIGINT ignored
-        command, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    parts = tmp_path / 'out.mp4.parts'
-    deadline = time.time() + 120
-    while time.time() < deadline and not list(parts.glob('*.pkt')) and process.poll() is None:
-        time.sleep(.05)
-    process.send_signal(signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
-    assert process.returncode == 130 and 'interrupted' in error, error
-    assert not (tmp_path / 'out.mp4').exists()
-    assert json.loads((parts / 'state.json').read_text())['complete'] is False
-    assert cli.run('deblur', command[2:]) == 0
-    assert len(images(tmp_path / 'out.mp4')) == 150
-
-
-def test_inferencer(tmp_path, model):
-    from cdvd_mm.registry import INFERENCERS
-    inferencer = INFERENCERS.build({'type': 'VideoDeblurInferencer', 'config': model[0],
-                                    'checkpoint': model[1], 'device': 'cpu'})
-    source = make_video(tmp_path / 'in.mp4', 5)
-    result = inferencer(source, tmp_path / 'out')
-    assert result['report'].num_frames == 5 and result['predictions'] == str(tmp_path / 'out')
-    frames = inferencer(source)['predictions']
-    assert all(np.array_equal(a, b) for a, b in zip(frames, images(tmp_path / 'out')))
-    again = list(inferencer.restore(images(source)))
-    assert all(np.array_equal(a, b) for a, b in zip(frames, again))
-    with pytest.raises(ValueError, match='only for an output'):
-        inferencer(source, compare=True)
-    with pytest.raises(ValueError, match='frames in memory'):
-        inferencer(again, tmp_path / 'x.mp4')
-
-
-def test_parsing():
-    assert parse_time('90') == 90 and parse_time('1:30.5') == 90.5 and parse_time('1:0:0') == 3600
-    assert parse_tile('auto') == 'auto' and parse_tile('none') is None and parse_tile('256') == 256
-    for text in ('1:2:3:4', 'soon'):
-        with pytest.raises(ValueError):
-            parse_time(text)

@@ -19,8 +19,8 @@ from cdvd_mm.video import (  # noqa: E402
     select_frames,
     write_container,
 )
+from cdvd_mm.video.container import _decoding_times  # noqa: E402
 from cdvd_mm.video.segments import SegmentWriter, StoredPacket, write_segment  # noqa: E402
-from cdvd_mm.video.writer import _decoding_times  # noqa: E402
 
 
 def rewrite(source: Path, output: Path, segment: int = 5, **options) -> None:

@@ -1,0 +1,189 @@
+"""Frames of a video file, through PyAV."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
+from mmengine.logging import print_log
+
+from .color import ColorTags, frame_to_rgb
+from .frames import Frame, FrameReader, VideoInfo
+
+# demuxers that take any text or any bytes for a picture
+_NOT_VIDEO_FORMATS = {'tty', 'bin', 'xbin', 'adf', 'idf', 'rawvideo', 'txt'}
+_IDENTITY = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+
+
+class VideoReader(FrameReader):
+    """Reads the first video stream of a file.
+
+    Args:
+        path (Path): Anything FFmpeg decodes: mp4, mov, mkv, webm, gif, ...
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self._open() as container:
+            first = _first_frame(container)
+            if first is None:
+                raise ValueError(f'{path} has a video stream, but not one frame of it can be '
+                                 'decoded')
+            self.info = self._describe(container, first)
+
+    def _open(self) -> InputContainer:
+        try:
+            container = open_source(self.path)
+        except av.FFmpegError as error:
+            raise ValueError(
+                f'{self.path} is not a video that FFmpeg can open, or it was cut off before its '
+                f'index (an mp4 or mov keeps it at the end): {error.strerror or error}') from error
+        formats = set(container.format.name.split(','))
+        pictures = [s for s in container.streams.video
+                    if not s.disposition & av.stream.Disposition.attached_pic]
+        if formats & _NOT_VIDEO_FORMATS or not pictures:
+            found = ', '.join(f'{s.type}' for s in container.streams) or 'nothing'
+            container.close()
+            raise ValueError(f'{self.path} is not a video: found {found}, expected a video stream')
+        if pictures[0].codec_context is None:
+            container.close()
+            raise ValueError(f'{self.path}: no decoder for its video stream in this FFmpeg')
+        pictures[0].thread_type = 'AUTO'
+        return container
+
+    def _describe(self, container: InputContainer, first: av.VideoFrame) -> VideoInfo:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        duration = None
+        if stream.duration is not None and stream.time_base:
+            duration = stream.duration * stream.time_base
+        elif container.duration is not None:
+            duration = Fraction(container.duration, av.time_base)
+        num_frames = stream.frames or (round(duration * rate) if duration else 0)
+        matrix = _display_matrix(first)
+        components = first.format.components
+        color = ColorTags(
+            range=int(first.color_range), matrix=int(first.colorspace),
+            primaries=int(context.color_primaries), transfer=int(context.color_trc))
+        if first.format.name.startswith('yuvj'):
+            color = dataclasses.replace(color, range=2)
+        if first.interlaced_frame:
+            print_log(f'{self.path} is interlaced: frames are restored as stored; deinterlace '
+                      'before restoring for better results', 'current', 30)
+        return VideoInfo(
+            width=first.width, height=first.height, time_base=stream.time_base or 1 / rate,
+            rate=rate, num_frames=num_frames,
+            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            display_matrix=matrix, rotation=int(first.rotation) % 360 if matrix else 0,
+            bit_depth=max(c.bits for c in components), pix_fmt=first.format.name, color=color,
+            duration=duration, first_pts=int(first.pts or 0))
+
+    def frames(self, start: float | None = None) -> Iterator[Frame]:
+        """Yield all frames, or those from a key frame well before ``start`` seconds on."""
+        container = self._open()
+        try:
+            if start is not None and not self._seek(container, start):
+                container.close()  # where a failed attempt leaves a container is not known
+                container = self._open()
+            yield from self._decode_all(container)
+        finally:
+            container.close()
+
+    def _seek(self, container: InputContainer, start: float) -> bool:
+        """Go to a key frame well before ``start``; False: the container must be opened again."""
+        target = start - 1 - 10 / float(self.info.rate)
+        if target <= 0:
+            return True
+        target += float(self.info.first_pts * self.info.time_base)
+        try:
+            container.seek(int(target * av.time_base))
+            frame = next(container.decode(container.streams.video[0]), None)
+            if frame is None or frame.time is None or frame.time > target:
+                return False
+            container.seek(int(target * av.time_base))
+        except av.FFmpegError:
+            return False
+        return True
+
+    def _decode_all(self, container: InputContainer) -> Iterator[Frame]:
+        info = self.info
+        stream = container.streams.video[0]
+        deep = info.bit_depth > 8
+        step = max(1, round(1 / (info.rate * info.time_base)))
+        last_pts, failures, corrupt, last_end = None, 0, 0, Fraction(0)
+        packets = container.demux()
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                self.damage.append(f'reading stopped: {error.strerror or error}')
+                break
+            if packet is None:
+                break
+            if packet.pts is not None and packet.time_base:
+                last_end = max(last_end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            if packet.stream.index != stream.index:
+                continue
+            corrupt += packet.is_corrupt
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                failures += 1
+                continue
+            for frame in decoded:
+                assert isinstance(frame, av.VideoFrame)
+                pts = frame.pts
+                if pts is None or (last_pts is not None and pts <= last_pts):
+                    pts = 0 if last_pts is None else last_pts + (step if pts is None else 1)
+                last_pts = pts
+                yield Frame(frame_to_rgb(frame, info.color, deep), pts, int(frame.duration or 0))
+        self._note_damage(container, last_pts, last_end, max(failures, corrupt))
+
+    def _note_damage(self, container: InputContainer, last_pts: int | None, last_end: Fraction,
+                     failures: int) -> None:
+        if failures:
+            self.damage.append(f'{failures} packets cannot be decoded')
+        slack = max(Fraction(1, 10), 3 / self.info.rate)
+        if container.duration is not None and 'mpegts' not in container.format.name:
+            begin = Fraction(max(container.start_time or 0, 0), av.time_base)
+            expected = begin + Fraction(container.duration, av.time_base)
+            if last_end + slack < expected:
+                self.damage.append(f'the data end at {float(last_end):.2f} s of '
+                                   f'{float(expected):.2f} s: the file is cut off')
+        elif last_pts is None:
+            self.damage.append('no frame could be decoded')
+
+
+def open_source(path: Path) -> InputContainer:
+    """Open a file by its name, which is no URL even where a colon is in it."""
+    return av.open(os.path.abspath(path), 'r', metadata_errors='replace')
+
+
+def _first_frame(container: InputContainer) -> av.VideoFrame | None:
+    """The first frame that can be decoded."""
+    for packet in container.demux(container.streams.video[0]):
+        try:
+            for frame in packet.decode():
+                return frame
+        except av.FFmpegError:
+            continue
+    return None
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    """FFmpeg's 3x3 matrix of a rotation flag; None where there is nothing to turn."""
+    for data in cast(Iterable[SideData], frame.side_data):  # what PyAV says of it is wrong
+        if data.type == SideDataType.DISPLAYMATRIX:
+            matrix = tuple(int(v) for v in np.frombuffer(bytes(data), np.int32))
+            return None if matrix == _IDENTITY else matrix
+    return None
