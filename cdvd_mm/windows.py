@@ -29,19 +29,38 @@ def reflect_index(index: int, length: int) -> int:
     return index if index < length else period - index
 
 
-def window_indices(centre: int, num_frames: int, length: int) -> list[int]:
-    """The ``num_frames`` indices around ``centre``, reflected at the ends of the video.
+ENDS = ('reflected', 'repeated')
+"""How a video goes on beyond its ends, see :func:`window_indices`."""
+
+
+def window_indices(centre: int, num_frames: int, length: int,
+                   ends: str = 'reflected') -> list[int]:
+    """The ``num_frames`` indices around ``centre``; what lies beyond the ends is made up.
 
     Args:
         centre: Index of the frame to restore, in ``[0, length)``.
         num_frames: Length of the window, odd.
         length: Number of frames of the video.
+        ends: 'reflected': the mirror image, 2, 1, *0*, 1, 2 around the first frame. 'repeated':
+            the first and last ``num_frames // 2`` frames once more in their order,
+            0, 1, *0*, 1, 2, as ``--border`` of CDVD-TSP's program has it.
 
     Returns:
         ``num_frames`` indices in ``[0, length)``; the middle one is ``centre``.
+
+    Raises:
+        ValueError: Unknown ``ends``, or a video that is too short to be repeated.
     """
     half = num_frames // 2
-    return [reflect_index(i, length) for i in range(centre - half, centre + half + 1)]
+    indices = range(centre - half, centre + half + 1)
+    if ends == 'reflected':
+        return [reflect_index(i, length) for i in indices]
+    if ends != 'repeated':
+        raise ValueError(f'ends must be one of {", ".join(ENDS)}, found {ends!r}')
+    if length < half:
+        raise ValueError(f'a video of {length} frames has not the {half} that are repeated at '
+                         f'either end of it for windows of {num_frames}')
+    return [i + half if i < 0 else i - half if i >= length else i for i in indices]
 
 
 def scored_frames(length: int, skip_ends: int = 0, sample_frames: int | None = None) -> list[int]:

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 
 from cdvd_mm.progress import track
 from cdvd_mm.registry import DATASETS
-from cdvd_mm.windows import equal_runs, scored_frames, split_runs, window_indices
+from cdvd_mm.windows import ENDS, equal_runs, scored_frames, split_runs, window_indices
 
 from .frame_files import probe_frame
 from .frame_store import is_store, open_store, unfinished_store
@@ -33,9 +33,9 @@ class VideoDeblurDataset(BaseDataset):
     built (not decoded), and everything that is wrong is said in one message.
 
     A sample of ``mode='window'`` is one window of ``num_frames`` frames; in training its ground
-    truth is the whole window, in testing its centre frame, and windows are reflected where they
-    reach over an end of the video. A sample of ``mode='video'`` is a whole video, or a run of it,
-    with the ground truth of all its frames.
+    truth is the whole window, in testing its centre frame; where windows reach over an end of the
+    video, ``ends`` says what they get. A sample of ``mode='video'`` is a whole video, or a run of
+    it, with the ground truth of all its frames.
 
     What the pipeline is given, of which :class:`LoadVideoFrames` makes ``img`` and ``gt``:
 
@@ -58,6 +58,8 @@ class VideoDeblurDataset(BaseDataset):
         skip_ends: Frames at either end of a video that are not centres of windows (not scored in
             ``mode='video'``). ``None``: as many as the window does not fit around.
         sample_frames: Only so many centres a video, spread evenly over it.
+        ends: How windows go on beyond the ends of a video: 'reflected', or 'repeated' as by
+            ``--border`` of CDVD-TSP's program; see :func:`~cdvd_mm.windows.window_indices`.
         run_length: In ``mode='video'``, cut videos into runs of so many frames; ``None`` for
             whole videos. In training all runs are that long: the last one starts earlier instead
             of being shorter.
@@ -92,6 +94,7 @@ class VideoDeblurDataset(BaseDataset):
                  repeat: int = 1,
                  skip_ends: int | None = None,
                  sample_frames: int | None = None,
+                 ends: str = 'reflected',
                  run_length: int | None = None,
                  overlap: int = 0,
                  videos: Sequence[str] | None = None,
@@ -105,6 +108,10 @@ class VideoDeblurDataset(BaseDataset):
         if not isinstance(num_frames, int) or num_frames < 3 or num_frames % 2 == 0:
             raise ValueError(f'num_frames must be an odd number of at least 3 (a centre frame with '
                              f'its neighbours), found {num_frames!r}')
+        if ends not in ENDS:
+            raise ValueError(f'ends must be one of {", ".join(ENDS)}, found {ends!r}')
+        if mode == 'video' and ends != 'reflected':
+            raise ValueError(f"ends={ends!r} is for mode='window'; whole videos are reflected")
         if repeat < 1:
             raise ValueError(f'repeat must be at least 1, found {repeat}')
         if frames_per_video is not None and frames_per_video < num_frames:
@@ -117,7 +124,7 @@ class VideoDeblurDataset(BaseDataset):
             raise ValueError('data_root is an empty list, expected at least one folder')
         self.split, self.num_frames, self.mode = split, num_frames, mode
         self.frames_per_video, self.repeat = frames_per_video, repeat
-        self.skip_ends, self.sample_frames = skip_ends, sample_frames
+        self.skip_ends, self.sample_frames, self.ends = skip_ends, sample_frames, ends
         self.run_length, self.overlap = run_length, overlap
         self.only_videos, self.skip_keys = videos, frozenset(skip_keys)
         super().__init__(data_root='', data_prefix={}, pipeline=list(pipeline),
@@ -167,7 +174,7 @@ class VideoDeblurDataset(BaseDataset):
             key = f'{name}/{video.stems[centre]}'
             if key in self.skip_keys:
                 continue
-            indices = window_indices(centre, self.num_frames, length)
+            indices = window_indices(centre, self.num_frames, length, self.ends)
             sample = dict(key=key, video=name, frame_index=centre, video_length=len(video),
                           img_path=[video.blur[i] for i in indices], frame_size=video.size)
             if video.sharp is not None:

@@ -1,6 +1,7 @@
 """Training and testing of a config through MMEngine's runner."""
 
 import os.path as osp
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config
@@ -86,7 +87,7 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
 
 
 def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False,
-         protocol: str | None = None, save_frames: str | None = None,
+         protocols: Sequence[str] | None = None, save_frames: str | None = None,
          resume: bool = False) -> dict:
     """Test a checkpoint with what a config describes.
 
@@ -98,8 +99,9 @@ def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False
         checkpoint (str): Path of the checkpoint.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
         amp (bool): Restore in mixed precision.
-        protocol (str, optional): Name of a protocol of
-            :mod:`cdvd_mm.evaluation`. Default: None, the config's.
+        protocols (Sequence[str], optional): Names of protocols of
+            :mod:`cdvd_mm.evaluation`; of several, the metrics carry the name.
+            Default: None, the config's.
         save_frames (str, optional): Folder for the restored frames.
         resume (bool): Leave out the frames that an interrupted test of the
             same checkpoint has scored already.
@@ -116,7 +118,7 @@ def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False
     cfg.resume = False
     if amp:
         cfg.test_cfg.fp16 = True
-    configure_test(cfg, protocol, save_frames, resume, checkpoint, amp)
+    configure_test(cfg, protocols, save_frames, resume, checkpoint, amp)
     runner = _build_runner(cfg, launcher)
     # the loader is built by runner.test(); from here on the processes can talk to each other
     leave_out_scored_frames(runner._test_dataloader, runner._test_evaluator)

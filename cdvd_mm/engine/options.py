@@ -38,8 +38,9 @@ class TestOptions:
     work_dir: str | None = option(None, 'where logs and results go',
                                   shown_default='work_dirs/<config name>')
     amp: bool = option(False, 'restore in mixed precision')
-    protocol: str | None = option(None, 'cdvd-tsp, all-frames or dvd-30',
-                                  shown_default='as the config says')
+    protocol: tuple[str, ...] | None = option(
+        None, 'one or several of cdvd-tsp, all-frames, dvd-30, dstnet, bsd, reds4',
+        shown_default='as the config says')
     save_frames: str | None = option(None, 'write the restored frames there, <video>/<frame>.png',
                                      metavar='DIR')
     resume: bool = option(False, 'go on with an interrupted test: leave out the frames scored '

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from mmengine.config import ConfigDict
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
-from .protocols import get_protocol
+from .protocols import dataset_args, get_protocol
 from .results import Results, file_sha256
 
 _METRIC_TYPES = ('VideoDeblurMetric', 'cdvd_mm.VideoDeblurMetric')
 
 
-def configure_test(cfg, protocol: str | None = None, save_frames: str | None = None,
+def configure_test(cfg, protocols: Sequence[str] | None = None, save_frames: str | None = None,
                    resume: bool = False, checkpoint: str | None = None,
                    amp: bool = False) -> None:
     """Set up dataset and metric of a test.
@@ -22,41 +23,68 @@ def configure_test(cfg, protocol: str | None = None, save_frames: str | None = N
     Args:
         cfg: The config; changed in place. The report goes to ``<work_dir>/results_<protocol>``
             where the metric does not name another ``out_dir``.
-        protocol: Name of a protocol; the dataset then delivers its frames and the metric follows
-            it. ``None`` keeps what the config says.
-        save_frames: Folder for the restored frames.
+        protocols: Names of protocols; the dataset then delivers the frames of all of them and
+            there is a metric for each. With several, the metrics carry the protocol's name,
+            ``dstnet/PSNR``, and where the metric names an ``out_dir``, each has a folder in it.
+            ``None`` keeps what the config says.
+        save_frames: Folder for the restored frames (8 bit as the first protocol has it).
         resume: Go on with the scores of an interrupted test.
         checkpoint: The weights, to be named in the report.
         amp: Whether the test runs in mixed precision, likewise.
 
     Raises:
-        ValueError: Unknown protocol, or a config that is not tested with
+        ValueError: Unknown protocol or one that comes twice, or a config that is not tested with
             :class:`VideoDeblurMetric` while one of the arguments needs it.
     """
-    if protocol is not None:
-        protocol = get_protocol(protocol).name
-    metrics = list(_metrics(cfg.get('test_evaluator')))
-    if not metrics:
-        if protocol or save_frames or resume:
+    names = [get_protocol(name).name for name in protocols or ()]
+    if len(set(names)) < len(names):
+        raise ValueError(f'each protocol can be asked for once, found {" ".join(names)}')
+    if not list(_metrics(cfg.get('test_evaluator'))):
+        if names or save_frames or resume:
             raise ValueError('--protocol, --save-frames and --resume need a VideoDeblurMetric in '
                              "the config's test_evaluator")
         return
-    if protocol is not None:
+    if names:
         for loader in _as_list(cfg.test_dataloader):
-            loader.dataset.update(get_protocol(protocol).dataset_args())
+            loader.dataset.update(dataset_args([get_protocol(name) for name in names]))
+        cfg.test_evaluator = _by_protocol(cfg.test_evaluator, names)
     info = dict(config=os.path.basename(cfg.filename) if cfg.filename else None,
                 checkpoint=checkpoint,
                 checkpoint_sha256=file_sha256(checkpoint) if checkpoint else None, amp=amp)
-    for metric in metrics:
-        if protocol is not None:
-            metric.protocol = protocol
+    for metric in _metrics(cfg.test_evaluator):
         name = get_protocol(metric.get('protocol', 'cdvd-tsp')).name
-        prefix = f'_{metric.prefix}' if metric.get('prefix') else ''
+        prefix = f'_{metric.prefix}' if metric.get('prefix', name) != name else ''
         metric.setdefault('out_dir', os.path.join(cfg.work_dir, f'results_{name}{prefix}'))
         metric.run_info = info
         metric.resume = resume
-        if save_frames is not None:
+        if save_frames is not None and name == (names or [name])[0]:
             metric.save_frames = save_frames
+
+
+def _by_protocol(evaluator, names: list[str]):
+    """The evaluator with a metric for each protocol in place of one."""
+    if isinstance(evaluator, (list, tuple)):
+        return [_by_protocol(one, names) for one in evaluator]
+    if evaluator.get('type') in _METRIC_TYPES:
+        metrics = _copies(evaluator, names)
+        return metrics[0] if len(metrics) == 1 else ConfigDict(type='Evaluator', metrics=metrics)
+    if 'metrics' in evaluator:
+        evaluator.metrics = [copy for metric in _as_list(evaluator.metrics)
+                             for copy in (_copies(metric, names)
+                                          if metric.get('type') in _METRIC_TYPES else [metric])]
+    return evaluator
+
+
+def _copies(metric, names: list[str]) -> list:
+    copies = []
+    for name in names:
+        copy = ConfigDict(metric.to_dict(), protocol=name)
+        if len(names) > 1:
+            copy.prefix = f'{metric.prefix}/{name}' if metric.get('prefix') else name
+            if metric.get('out_dir'):
+                copy.out_dir = os.path.join(metric.out_dir, name)
+        copies.append(copy)
+    return copies
 
 
 def leave_out_scored_frames(dataloader, evaluator) -> None:
@@ -74,13 +102,12 @@ def leave_out_scored_frames(dataloader, evaluator) -> None:
     loaders, metrics = _as_list(dataloader), list(_metrics(evaluator))
     if not any(metric.get('resume') for metric in metrics):
         return
-    if len(metrics) != 1 or len(loaders) != 1:
-        raise ValueError('--resume works with one test dataset and one VideoDeblurMetric, found '
-                         f'{len(loaders)} and {len(metrics)}')
-    metric, outcome = metrics[0], [None]
+    if len(loaders) != 1:
+        raise ValueError(f'--resume works with one test dataset, found {len(loaders)}')
+    outcome = [None]
     if is_main_process():
         try:
-            outcome = [_scored_keys(metric)]
+            outcome = [sorted(set.intersection(*map(_scored_keys, metrics)))]
         except (OSError, ValueError) as error:
             outcome = [error]
     broadcast_object_list(outcome)
@@ -90,7 +117,7 @@ def leave_out_scored_frames(dataloader, evaluator) -> None:
     loaders[0].dataset.skip_keys = outcome[0]
 
 
-def _scored_keys(metric) -> list[str]:
+def _scored_keys(metric) -> set[str]:
     rows = Results(metric.out_dir, get_protocol(metric.get('protocol', 'cdvd-tsp')),
                    metric.get('run_info')).load()
     keys = []
@@ -98,7 +125,7 @@ def _scored_keys(metric) -> list[str]:
         if metric.get('save_frames') is None or os.path.isfile(
                 os.path.join(metric.save_frames, f'{row["key"]}.png')):
             keys.append(row['key'])
-    return sorted(set(keys))
+    return set(keys)
 
 
 def _metrics(evaluator) -> Iterator:

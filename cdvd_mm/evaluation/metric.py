@@ -29,7 +29,8 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
     the last bit. Frames without ground truth are saved and no metric is claimed for them.
 
     Args:
-        protocol: Name of a protocol: 'cdvd-tsp', 'all-frames' or 'dvd-30'.
+        protocol: Name of a protocol, see :mod:`cdvd_mm.evaluation.protocols`. Frames that it does
+            not score are left out.
         metrics: Of 'PSNR', 'SSIM', 'LPIPS'. LPIPS is left out with a warning where the package or
             its weights are missing.
         out_dir: Folder for ``results.json``, ``frames.csv`` and ``videos.csv``; ``None`` writes
@@ -125,7 +126,7 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
                 at = sample['frame_indices'].index(index)
                 paths = [sample[k][at] if k in sample else None for k in ('img_path', 'gt_path')]
             row.update({k: p for k, p in zip(('blur_path', 'gt_path'), paths) if p is not None})
-            yield row, _to_rgb(pred_frame, is_bgr), \
+            yield row, _to_rgb(pred_frame, is_bgr, self.protocol.truncate), \
                 None if gt_frame is None else _to_rgb(gt_frame, is_bgr)
 
     def _submit(self, row: dict, pred: np.ndarray, gt: np.ndarray | None) -> None:
@@ -138,12 +139,12 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
 
     def _score(self, row: dict, pred: np.ndarray, gt: np.ndarray | None) -> dict:
         folder = self.save_frames
-        if gt is not None:
+        if gt is not None and row['frame_index'] in self.protocol.frames(row['video_length']):
             try:
                 row = {**row, **score_frame(pred, gt, self.protocol, self.metrics)}
             except ValueError as error:
                 raise ValueError(f'{row["key"]}: {error}') from error
-        elif folder is None and self.out_dir is not None:
+        elif gt is None and folder is None and self.out_dir is not None:
             folder = os.path.join(self.out_dir, 'frames')
         if folder is not None:
             path = os.path.join(folder, f'{row["key"]}.png')
@@ -251,7 +252,7 @@ def _is_bgr(sample: dict) -> bool:
     return sample.get('img_channel_order', 'RGB') == 'BGR'
 
 
-def _to_rgb(frame: np.ndarray, is_bgr: bool) -> np.ndarray:
+def _to_rgb(frame: np.ndarray, is_bgr: bool, truncate: bool = False) -> np.ndarray:
     """(3, h, w) in 0..255 to (h, w, 3) RGB uint8."""
-    frame = to_8bit(frame).transpose(1, 2, 0)
+    frame = to_8bit(frame, truncate).transpose(1, 2, 0)
     return np.ascontiguousarray(frame[..., ::-1] if is_bgr else frame)

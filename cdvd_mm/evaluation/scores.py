@@ -13,15 +13,17 @@ from mmagic.evaluation.metrics.ssim import ssim
 from cdvd_mm.registry import METRICS
 
 from .protocols import Protocol, get_protocol
+from .ssim_3d import ssim_3d
 
 METRIC_NAMES = ('PSNR', 'SSIM', 'LPIPS')
 
 
-def to_8bit(frame: np.ndarray) -> np.ndarray:
-    """Clamp to 0..255 and round (half to even), whatever the shape."""
+def to_8bit(frame: np.ndarray, truncate: bool = False) -> np.ndarray:
+    """Clamp to 0..255 and round (half to even) or truncate, whatever the shape."""
     if frame.dtype == np.uint8:
         return frame
-    return np.rint(np.clip(frame, 0, 255)).astype(np.uint8)
+    frame = np.clip(frame, 0, 255)
+    return (np.floor(frame) if truncate else np.rint(frame)).astype(np.uint8)
 
 
 def score_frame(pred: np.ndarray, gt: np.ndarray, protocol: Protocol,
@@ -29,7 +31,8 @@ def score_frame(pred: np.ndarray, gt: np.ndarray, protocol: Protocol,
     """Score a restored frame against its sharp one.
 
     Args:
-        pred: (h, w, 3) RGB in 0..255; anything but uint8 is clamped and rounded first.
+        pred: (h, w, 3) RGB in 0..255; anything but uint8 is clamped and rounded (or truncated)
+            first. It may be cut already to the multiple that the protocol cuts sizes to.
         gt: (h, w, 3) RGB uint8.
         protocol: Says which pixels count.
         metrics: Of 'PSNR' (dB, infinite for equal frames), 'SSIM', 'LPIPS' (AlexNet).
@@ -42,15 +45,18 @@ def score_frame(pred: np.ndarray, gt: np.ndarray, protocol: Protocol,
         RuntimeError: LPIPS is asked for and cannot be computed.
     """
     if pred.shape != gt.shape:
+        cut = protocol.cut_to_multiple(gt)
+        gt = cut if pred.shape == cut.shape else gt
+    if pred.shape != gt.shape:
         raise ValueError(f'the restored frame is {pred.shape[1]}x{pred.shape[0]}, the sharp one '
                          f'{gt.shape[1]}x{gt.shape[0]}; they must be of one size')
     check_metrics(metrics)
-    pred, gt = protocol.crop(to_8bit(pred)), protocol.crop(to_8bit(gt))
+    pred, gt = protocol.crop(to_8bit(pred, protocol.truncate)), protocol.crop(to_8bit(gt))
     scores = {}
     if 'PSNR' in metrics:
         scores['PSNR'] = float(psnr(pred, gt))
     if 'SSIM' in metrics:
-        scores['SSIM'] = float(ssim(pred, gt))
+        scores['SSIM'] = ssim_3d(pred, gt) if protocol.ssim == '3d' else float(ssim(pred, gt))
     if 'LPIPS' in metrics:
         scores['LPIPS'] = _lpips(pred, gt)
     return scores

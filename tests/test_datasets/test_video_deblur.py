@@ -91,6 +91,19 @@ def test_ends_are_reflected(make_dataset):
     assert stems == ['000003', '000004', '000005', '000004', '000003']
 
 
+def test_ends_can_be_those_of_the_authors_program(make_dataset):
+    root = make_dataset(test={'a': 5}, train={})
+    dataset = GoProDataset(root, split='test', test_mode=True, skip_ends=0, ends='repeated')
+    windows = [[int(path[-10:-4]) for path in sample['img_path']] for sample in dataset]
+    assert windows[0] == [1, 2, 1, 2, 3] and windows[1] == [2, 1, 2, 3, 4]
+    assert windows[2] == [1, 2, 3, 4, 5]
+    assert windows[3] == [2, 3, 4, 5, 4] and windows[4] == [3, 4, 5, 4, 5]
+    with pytest.raises(ValueError, match="found 'mirrored'"):
+        GoProDataset(root, ends='mirrored')
+    with pytest.raises(ValueError, match="is for mode='window'"):
+        GoProDataset(root, mode='video', ends='repeated')
+
+
 def test_whole_videos_and_runs(make_dataset):
     root = make_dataset(test={'a': 9, 'b': 5})
     whole = GoProDataset(root, split='test', test_mode=True, mode='video', pipeline=LOAD)

@@ -8,8 +8,11 @@ import types
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from cdvd_mm.evaluation import PROTOCOLS, get_protocol, score_frame, summarise
+from cdvd_mm.evaluation.protocols import dataset_args
+from cdvd_mm.windows import scored_frames
 
 
 def test_frames_of_the_protocols():
@@ -51,6 +54,65 @@ def test_held_to_the_authors_scores(shared):
     scores = score_frame(reference['pred'], reference['gt'], PROTOCOLS['cdvd-tsp'])
     assert abs(scores['PSNR'] - reference['psnr_crop4']) < 1e-4
     assert abs(scores['SSIM'] - reference['ssim_crop4']) < 1e-5
+
+
+def _ssim_3d_by_scipy(pred, gt):
+    """The definition, over a block of height, width and colour, by SciPy in double precision."""
+    kernel = np.exp(-(np.arange(11) - 5)**2 / (2 * 1.5**2))
+    kernel = kernel / kernel.sum()
+    kernel = kernel[:, None, None] * kernel[None, :, None] * kernel[None, None, :]
+    pred, gt = pred.astype(np.float64), gt.astype(np.float64)
+
+    def mean(block):
+        padded = np.pad(block, 5, mode='edge')
+        return scipy.signal.fftconvolve(padded, kernel, mode='valid')
+
+    c1, c2 = 6.5025, 58.5225
+    mu1, mu2 = mean(pred), mean(gt)
+    var1, var2 = mean(pred * pred) - mu1**2, mean(gt * gt) - mu2**2
+    both = mean(pred * gt) - mu1 * mu2
+    score = (2 * mu1 * mu2 + c1) * (2 * both + c2) / (mu1**2 + mu2**2 + c1) / (var1 + var2 + c2)
+    return score.mean()
+
+
+@pytest.mark.parametrize('noise', [3, 30])
+def test_three_dimensional_ssim(noise):
+    rng = np.random.default_rng(noise)
+    ramp = np.linspace(0, 255, 24 * 31 * 3).reshape(24, 31, 3)[..., ::-1]
+    gt = np.clip(ramp + rng.normal(0, 20, ramp.shape), 0, 255).astype(np.uint8)
+    pred = np.clip(gt + rng.normal(0, noise, gt.shape), 0, 255).astype(np.uint8)
+    found = score_frame(pred, gt, PROTOCOLS['dstnet'])
+    assert found['SSIM'] == pytest.approx(_ssim_3d_by_scipy(pred, gt), abs=1e-10)
+    error = np.square(pred.astype(float) - gt).mean()
+    assert found['PSNR'] == pytest.approx(10 * math.log10(255**2 / error), abs=1e-5)
+    assert found['PSNR'] == score_frame(pred, gt, PROTOCOLS['all-frames'])['PSNR']
+    assert score_frame(gt, gt, PROTOCOLS['dstnet'])['SSIM'] == pytest.approx(1, abs=1e-12)
+
+
+def test_three_dimensional_ssim_of_flat_pictures():
+    """No variance: (2 a b + C1) / (a^2 + b^2 + C1)."""
+    a, b, c1 = 100, 130, (0.01 * 255)**2
+    flat = np.full((16, 16, 3), a, np.uint8)
+    found = score_frame(flat, np.full_like(flat, b), PROTOCOLS['dstnet'])['SSIM']
+    assert found == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), abs=1e-9)
+
+
+def test_bsd_truncates():
+    gt = np.full((24, 24, 3), 254, np.uint8)
+    pred = np.full((24, 24, 3), 253.9, np.float32)
+    assert score_frame(pred, gt, PROTOCOLS['bsd'])['PSNR'] == pytest.approx(
+        20 * math.log10(255), abs=1e-5)
+    assert score_frame(pred, gt, PROTOCOLS['reds4'])['PSNR'] == math.inf
+
+
+@pytest.mark.parametrize('names, expected', [
+    (['cdvd-tsp'], (2, None)), (['dvd-30'], (2, 30)), (['dvd-30', 'dvd-30'], (2, 30)),
+    (['dvd-30', 'cdvd-tsp'], (2, None)), (['dvd-30', 'dstnet', 'bsd'], (0, None))])
+def test_dataset_delivers_what_any_protocol_scores(names, expected):
+    args = dataset_args([PROTOCOLS[name] for name in names])
+    assert (args['skip_ends'], args['sample_frames']) == expected
+    delivered = set(scored_frames(100, **args))
+    assert all(set(PROTOCOLS[name].frames(100)) <= delivered for name in names)
 
 
 def test_predictions_are_clamped_and_rounded():

@@ -17,6 +17,7 @@ from cdvd_mm.datasets import GoProDataset
 from cdvd_mm.evaluation import PROTOCOLS, score_frame
 from cdvd_mm.evaluation.configure import configure_test
 from cdvd_mm.evaluation.evaluate_frames import evaluate_frames
+from cdvd_mm.evaluation.protocols import dataset_args
 from cdvd_mm.reports.plots.results import plot_results
 
 
@@ -127,21 +128,67 @@ def cfg(repo_root):
 def test_configure_test(cfg, tmp_path):
     weights = tmp_path / 'weights.bin'
     weights.write_bytes(b'123')
-    configure_test(cfg, 'all-frames', str(tmp_path / 'frames'), True, str(weights))
+    configure_test(cfg, ['all-frames'], str(tmp_path / 'frames'), True, str(weights))
     metric = cfg.test_evaluator.metrics[0]
     assert cfg.test_dataloader.dataset.skip_ends == 0
     assert metric.protocol == 'all-frames' and metric.resume
     assert metric.out_dir == 'work_dirs/x/results_all-frames'
     assert metric.run_info.config == 'cdvd_gopro.py'
     assert metric.run_info.checkpoint_sha256.startswith('a665a45920')
-    configure_test(cfg, 'dvd-30')
+    configure_test(cfg, ['dvd-30'])
     assert cfg.test_dataloader.dataset.sample_frames == 30
     with pytest.raises(ValueError, match='unknown protocol'):
-        configure_test(cfg, 'dvd30')
+        configure_test(cfg, ['dvd30'])
     cfg.test_evaluator = dict(type='Evaluator', metrics=[dict(type='PSNR')])
     configure_test(cfg)
     with pytest.raises(ValueError, match='need a VideoDeblurMetric'):
-        configure_test(cfg, 'cdvd-tsp')
+        configure_test(cfg, ['cdvd-tsp'])
+
+
+def test_several_protocols_at_once(cfg, tmp_path):
+    configure_test(cfg, ['dvd-30', 'dstnet'], str(tmp_path / 'frames'))
+    first, second = cfg.test_evaluator.metrics
+    assert (first.protocol, second.protocol) == ('dvd-30', 'dstnet')
+    assert (first.prefix, second.prefix) == ('dvd-30', 'dstnet')
+    assert first.out_dir == 'work_dirs/x/results_dvd-30'
+    assert second.out_dir == 'work_dirs/x/results_dstnet'
+    assert first.save_frames == str(tmp_path / 'frames') and not second.get('save_frames')
+    # what either of them scores
+    assert cfg.test_dataloader.dataset.skip_ends == 0
+    assert cfg.test_dataloader.dataset.sample_frames is None
+    with pytest.raises(ValueError, match='asked for once, found dstnet dstnet'):
+        configure_test(cfg, ['dstnet', 'dstnet'])
+
+
+def test_several_protocols_of_a_bare_metric_with_a_folder(cfg):
+    cfg.test_evaluator = dict(type='VideoDeblurMetric', out_dir='out', prefix='x')
+    configure_test(cfg, ['cdvd-tsp', 'dstnet'])
+    assert [metric.out_dir for metric in cfg.test_evaluator.metrics] == ['out/cdvd-tsp',
+                                                                         'out/dstnet']
+    assert [metric.prefix for metric in cfg.test_evaluator.metrics] == ['x/cdvd-tsp', 'x/dstnet']
+
+
+@pytest.mark.parametrize('size, protocol, fits', [
+    ((28, 40), 'cdvd-tsp', True), ((31, 42), 'cdvd-tsp', True), ((28, 42), 'cdvd-tsp', False),
+    ((28, 40), 'all-frames', False)])
+def test_frames_cut_to_a_multiple_of_4(size, protocol, fits, tmp_path):
+    """The authors' program writes frames of 42x31 as 40x28; the protocol scores no more of them."""
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        sharp = rng.integers(0, 256, (31, 42, 3), dtype=np.uint8)
+        blurred = sharp[:size[0], :size[1]] // 2 + 60
+        for folder, image in (('sharp', sharp), ('pred', blurred)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / folder / f'{index}.png'), image)
+        if index == 2:  # the only frame that cdvd-tsp scores
+            difference = sharp[4:24, 4:36].astype(float) - blurred[4:24, 4:36]
+    if not fits:
+        with pytest.raises(ValueError, match='the sharp one 42x31'):
+            evaluate_frames(str(tmp_path / 'pred'), str(tmp_path / 'sharp'), protocol)
+        return
+    found = evaluate_frames(str(tmp_path / 'pred'), str(tmp_path / 'sharp'), protocol)
+    expected = 10 * np.log10(255**2 / np.square(difference).mean())
+    assert found['overall']['PSNR'] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize('name, epoch', [('gopro', 4), ('dvd', 1)])
@@ -150,7 +197,7 @@ def test_dataset_configs_are_the_papers(repo_root, make_dataset, name, epoch):
     cfg = Config.fromfile(repo_root / 'configs' / '_base_' / 'datasets' / f'{name}.py')
     assert cfg.train_dataloader.batch_size == 1
     assert cfg.test_evaluator.metrics[0].protocol == 'cdvd-tsp'
-    args = PROTOCOLS['cdvd-tsp'].dataset_args()
+    args = dataset_args([PROTOCOLS['cdvd-tsp']])
     assert cfg.test_dataloader.dataset.skip_ends == args['skip_ends']
     from cdvd_mm.registry import DATASETS
     root = make_dataset('repacked', train={'v': 103}, test={'w': 6}, size=(256, 260),

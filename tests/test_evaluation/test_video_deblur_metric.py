@@ -52,7 +52,8 @@ def by_hand(protocol, indices) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize('bgr', [True, False])
-@pytest.mark.parametrize('protocol, ends', [('cdvd-tsp', 2), ('all-frames', 0), ('dvd-30', 2)])
+@pytest.mark.parametrize('protocol, ends', [('cdvd-tsp', 2), ('all-frames', 0), ('dvd-30', 2),
+                                            ('dstnet', 0), ('bsd', 0)])
 def test_scores(protocol, ends, bgr):
     metric = METRICS.build(dict(type='VideoDeblurMetric', protocol=protocol))
     for one in all_samples(bgr=bgr):

@@ -80,6 +80,27 @@ def test_protocols_frames_and_resume(run, make_dataset, tmp_path):
     assert len(saved) == 4
 
 
+def test_several_protocols_in_one_run(run, make_dataset, tmp_path):
+    """Every one says what it says alone, and the frames were restored once."""
+    root = make_dataset(test={'a': 6}, train={})
+    frames = tmp_path / 'frames'
+    code, output = run(root, '--protocol', 'cdvd-tsp', 'dstnet', 'bsd', '--save-frames',
+                       str(frames))
+    assert code == 0 and len(list(frames.rglob('*.png'))) == 6
+    for name, number in (('cdvd-tsp', 2), ('dstnet', 6), ('bsd', 6)):
+        report = json.loads(
+            (tmp_path / 'work' / f'results_{name}' / 'results.json').read_text())
+        assert report['num_frames'] == number and report['complete']
+        for metric in ('PSNR', 'SSIM'):
+            assert f'{name}/{metric}: {report["overall"][metric]}\n' in output.out
+        if name != 'bsd':  # the saved frames are rounded, not truncated
+            assert evaluate_frames(str(frames), str(root), name)['overall'] == report['overall']
+    code, again = run(root, '--protocol', 'dstnet', 'bsd', '--resume')
+    assert code == 0 and '6 frames were scored before' in again.out + again.err
+    assert re.findall(r'^dstnet/.*$', again.out, re.M) == re.findall(r'^dstnet/.*$', output.out,
+                                                                     re.M)
+
+
 def test_user_errors(run, make_dataset):
     root = make_dataset(test={'a': 5}, train={})
     code, output = run(root, '--protocol', 'paper')
