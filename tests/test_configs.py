@@ -21,6 +21,8 @@ def window(cfg, size: int, training: bool) -> dict:
     pipeline_frames = cfg.train_dataloader.dataset.get('num_frames', cfg.get('num_frames', 5))
     if cfg.train_dataloader.dataset.get('mode') == 'video':
         pipeline_frames = 2  # sequences may have any length
+    if cfg.model.type == 'ClipRestorer':  # so may clips, but for ESTRNN's least
+        pipeline_frames = 3 if cfg.model.generator.type == 'DSTNetPlus' else 5
     frames = torch.randint(0, 256, (pipeline_frames, 3, size, size), dtype=torch.uint8)
     sharp = frames if training else frames[pipeline_frames // 2]
     sample = DataSample(gt_img=sharp.float())
@@ -44,20 +46,21 @@ def test_config_is_short_and_composed(path):
 def test_config_trains_and_tests(path):
     cfg = Config.fromfile(str(ROOT / path))
     assert cfg.default_scope == 'cdvd_mm'
+    size = 32 if cfg.model.generator.type == 'DSTNetPlus' else 64  # it takes more of them
     with DefaultScope.overwrite_default_scope('cdvd_mm'):
         init_default_scope('cdvd_mm')
         model = MODELS.build(cfg.model)
         cfg.optim_wrapper.pop('dtype', None)  # minutes on a processor that has no half precision
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         before = {name: value.clone() for name, value in model.generator.named_parameters()}
-        losses = model.train().train_step(window(cfg, 64, training=True), wrapper)
+        losses = model.train().train_step(window(cfg, size, training=True), wrapper)
         assert all(torch.isfinite(torch.as_tensor(value)).all() for value in losses.values())
         moved = [name for name, value in model.generator.named_parameters()
                  if not torch.equal(value, before[name])]
         assert moved, 'no parameter moved'
-        outputs = model.eval().test_step(window(cfg, 64, training=False))
+        outputs = model.eval().test_step(window(cfg, size, training=False))
     pred = outputs[0].output.pred_img
-    assert pred.shape[-3:] == (3, 64, 64) and torch.isfinite(pred).all()
+    assert pred.shape[-3:] == (3, size, size) and torch.isfinite(pred).all()
 
 
 @pytest.mark.parametrize('name', ['gopro', 'dvd'])
@@ -76,3 +79,25 @@ def test_paper_settings(name):
         rate = round(group['lr'], 9)
         rates[rate] = rates.get(rate, 0) + sum(p.numel() for p in group['params'])
     assert rates == {1e-4: 6_812_771, 1e-6: 9_374_274}
+
+
+def test_dstnet_plus_settings():
+    """8 GPUs x 2 clips of 15 frames of 256x256, AdamW 2e-4, 600,000 iterations of cosine."""
+    cfg = Config.fromfile(str(ROOT / 'configs/dstnet_plus/dstnet-plus_gopro.py'))
+    assert cfg.train_dataloader.batch_size * 8 == cfg.train_cfg.total_batch_size == 16
+    assert cfg.train_dataloader.dataset.num_frames == 15
+    assert cfg.train_dataloader.dataset.pipeline[0].crop_size == 256
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 2e-4, 1e-4)
+    assert cfg.optim_wrapper.clip_grad.max_norm == 0.01
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler.T_max == 600_000
+    assert cfg.param_scheduler.eta_min == 1e-7
+    large = Config.fromfile(str(ROOT / 'configs/dstnet_plus/dstnet-plus-l_dvd.py'))
+    for form, parameters in ((cfg, 3_903_811), (large, 14_088_675)):
+        with DefaultScope.overwrite_default_scope('cdvd_mm'):
+            init_default_scope('cdvd_mm')
+            model = MODELS.build(form.model)
+        assert sum(p.numel() for p in model.generator.parameters()) == parameters
+        assert model.losses.pixel.eps == 1e-12 and model.losses.frequency.loss_weight == 0.1
+    assert large.test_dataloader.dataset.type == 'DVDDataset'
+    assert large.test_evaluator.metrics[0].protocol == 'dstnet'

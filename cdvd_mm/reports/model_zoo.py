@@ -112,7 +112,8 @@ def _collection(collection: dict, folder: str, models: list[dict]) -> Iterator[s
     paper = collection['Paper']
     yield f'## {collection["Name"]}'
     yield ''
-    yield (f'[{paper["Title"]}]({paper["URL"]}), {collection["Year"]}. '
+    title = f'[{paper["Title"]}]({paper["URL"]})' if 'URL' in paper else paper['Title']
+    yield (f'{title}, {collection["Year"]}. '
            f'[More](../../{folder}/README.md)')
     yield ''
     yield ('| config | data | parameters (M) | published PSNR / SSIM | source | ours PSNR / SSIM | '

@@ -12,7 +12,8 @@ def test_committed_files_are_up_to_date(repo_root):
 
 
 def test_every_model_folder_is_complete(repo_root):
-    folders = [repo_root / 'configs' / name for name in ('basicvsr_pp', 'cdvd', 'edvr', 'stfan')]
+    folders = [repo_root / 'configs' / name
+               for name in ('basicvsr_pp', 'cdvd', 'dstnet_plus', 'edvr', 'stfan')]
     listed = {model['Config'] for content in read_metafiles(str(repo_root)).values()
               for model in content['Models']}
     for folder in folders:

@@ -1,0 +1,5 @@
+"""DSTNet+L on DVD: 96 channels, 5 + 25 blocks (14,088,675 parameters), trained as DSTNet+."""
+
+_base_ = './dstnet-plus_dvd.py'
+
+model = dict(generator=dict(mid_channels=96, num_filter_blocks=5, num_blocks=25))
