@@ -13,7 +13,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from cdvd_mm.compat.versions import MissingParentError
 from cdvd_mm.options import add_options, from_args, load
+from cdvd_mm.requirements import EXTRAS, of_group
 from cdvd_mm.version import __version__
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -55,9 +57,11 @@ COMMANDS = {
                          ('cdvd_mm.data_tools.options:DemoDataOptions',
                           'cdvd_mm.data_tools.options:DemoSettings'),
                          'cdvd_mm.data_tools.command:demo_data'),
+    'install': Command('install PyTorch, MMagic and the rest, at versions that work together',
+                       ('cdvd_mm.install:InstallOptions', ), 'cdvd_mm.install:install'),
+    'check-env': Command('show what is installed, try whether it works',
+                         ('cdvd_mm.check_env:CheckEnvOptions', ), 'cdvd_mm.check_env:check_env'),
 }
-# Packages that are optional, and the extra that brings them.
-_EXTRAS = {'av': 'video', 'lmdb': 'data', 'matplotlib': 'figures', 'skimage': 'figures'}
 
 
 def make_parser(name: str, prog: str | None = None) -> argparse.ArgumentParser:
@@ -142,10 +146,11 @@ def say(text: str) -> None:
 def _explain(error: Exception) -> str | None:
     """What to tell the user, or None where it is a mistake in the code."""
     if isinstance(error, ImportError):
+        if isinstance(error, MissingParentError):
+            return str(error)
         package = (error.name or '').partition('.')[0]
-        if package not in _EXTRAS:
-            return None
-        return f"{package} is missing: pip install 'cdvd_mm[{_EXTRAS[package]}]'"
+        return next((f'{entry.name} is missing; to get it: {entry.get}'
+                     for entry in of_group(*EXTRAS) if entry.module == package), None)
     if isinstance(error, (ValueError, OSError)):
         return str(error)
     from cdvd_mm.engine.errors import TrainingStopped

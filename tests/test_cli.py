@@ -112,7 +112,7 @@ def test_errors_of_users_are_one_line(failing, capsys):
         assert failing(error) == 1
         assert capsys.readouterr().err == 'error: no\n'
     assert failing(ModuleNotFoundError('no', name='av')) == 1
-    assert "pip install 'cdvd_mm[video]'" in capsys.readouterr().err
+    assert "pip install 'av>=17,<19'" in capsys.readouterr().err
     assert failing(KeyboardInterrupt()) == 130
     assert 'interrupted' in capsys.readouterr().err
 

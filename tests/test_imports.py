@@ -33,9 +33,15 @@ ALLOWED = {
     'cdvd_mm.system': {'torch'},
     'cdvd_mm.progress': {'mmengine', 'rich'},
     'cdvd_mm.registry': {'mmengine', 'mmagic.registry'},
-    'cdvd_mm.check_env': {'rich', 'torch'},
-    'cdvd_mm.compat': {'torch', 'torchvision', 'numpy', 'mmengine', 'mmcv', 'mmagic', 'packaging',
-                       'cdvd_mm.ops'},
+    'cdvd_mm.requirements': set(),
+    'cdvd_mm.install': {'cdvd_mm.options', 'cdvd_mm.requirements'},
+    'cdvd_mm.run': set(),
+    'cdvd_mm.check_env': {'rich', 'cdvd_mm.cli', 'cdvd_mm.options', 'cdvd_mm.requirements',
+                          'cdvd_mm.trials'},
+    'cdvd_mm.trials': {'torch', 'numpy', 'av', 'mmcv', 'torchvision', 'cdvd_mm.ops',
+                       'cdvd_mm.registry'},
+    'cdvd_mm.compat': {'torch', 'torchvision', 'numpy', 'mmengine', 'mmcv', 'mmagic',
+                       'cdvd_mm.ops', 'cdvd_mm.requirements'},
     'cdvd_mm.ops': {'torch', 'triton'},
     'cdvd_mm.models': NETWORK_PARTS | {'cdvd_mm.windows'},
     'cdvd_mm.models.priors': NETWORK_PARTS,
@@ -62,7 +68,7 @@ ALLOWED = {
 # The public face, and the command.
 FREE = {'cdvd_mm', 'cdvd_mm.__main__', 'cdvd_mm.apis', 'cdvd_mm.cli'}
 # Nothing knows of compat but what has to start it, and what starts processes.
-COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.engine.launch', 'cdvd_mm.reports.compare.run'}
+COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.cli', 'cdvd_mm.engine.launch', 'cdvd_mm.reports.compare.run'}
 # What tools may import: they parse arguments, call the package once and show the result. OpenCV's
 # number of threads is theirs to set.
 TOOLS = {'cdvd_mm', 'mmengine', 'rich', 'cv2'}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install everything cdvd_mm needs: the only truth about installing.
+# Make the environment, then cdvd-mm install into it; versions are those of cdvd_mm/requirements.py.
 set -euo pipefail
 
 usage() {
@@ -34,15 +34,10 @@ say() { printf '[install] %s\n' "$*" >&2; }
 die() { printf '[install] error: %s\n' "$*" >&2; exit 1; }
 wrong_usage() { printf '[install] error: %s\n' "$*" >&2; usage >&2; exit 2; }
 
-# MMagic, MMFlow, mmengine and mmcv agree with each other at these versions only.
-MMCV_VERSION=2.0.1
-MMAGIC_VERSION=1.2.0
-MMFLOW_VERSION=1.0.0rc0
-
 active=${CDVD_MM_ACTIVE:-0}
 venv=${CDVD_MM_VENV:-.venv}
 python=${PYTHON:-}
-torch=${TORCH_VERSION:-2.11.0}
+torch=${TORCH_VERSION:-}
 torchvision=${TORCHVISION_VERSION:-}
 torch_index=${TORCH_INDEX_URL:-}
 extras=${CDVD_MM_EXTRAS:-all}
@@ -70,7 +65,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[[ $torch =~ ^2\.[0-9]+(\.[0-9]+)?$ ]] ||
+
+[[ $torch =~ ^(2\.[0-9]+(\.[0-9]+)?)?$ ]] ||
     wrong_usage "--torch must look like 2.11.0 (2.1 or later), found: $torch"
 [[ $extras =~ ^[a-z]+(,[a-z]+)*$ ]] || wrong_usage "--extras must look like video,data, found: $extras"
 
@@ -86,7 +82,7 @@ case $python in /*|'') ;; */*) python=$caller/$python ;; esac
 cd "$root"
 
 fits() {  # does this interpreter run, at a version that is supported?
-    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1
+    "$1" -m cdvd_mm check-env --python >/dev/null 2>&1
 }
 version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo 'does not run'; }
 
@@ -125,14 +121,14 @@ fi
 
 # Nothing to do? The stamp says that these files were installed with these extras, check_env that
 # it is still so.
-stamp() { printf '%s %s %s\n' "$extras" "$root" "$(cat setup.py pyproject.toml tools/install.sh | cksum)"; }
+stamp() { printf '%s %s %s\n' "$extras" "$root" "$(cat setup.py pyproject.toml cdvd_mm/requirements.py | cksum)"; }
 stamp_file() { "$py" -c 'import sys; print(sys.prefix + "/.cdvd_mm_installed")'; }
 finish() {
     if [ "$print_python" = 1 ]; then printf '%s\n' "$py"; fi
     exit 0
 }
 if [ "$force" = 0 ] && [ -x "$py" ] && [ "$(cat "$(stamp_file)" 2>/dev/null)" = "$(stamp)" ] &&
-    "$py" -m cdvd_mm.check_env --quick >/dev/null 2>&1; then
+    "$py" -m cdvd_mm check-env --quick >/dev/null 2>&1; then
     say "everything is there already: $py"
     finish
 fi
@@ -143,86 +139,11 @@ if [ "$active" != 1 ] && [ ! -e "$venv" ]; then
     "$python" -m venv "$venv" ||
         { rm -rf "$venv"; die "could not make $venv (Debian, Ubuntu: apt-get install python3-venv)"; }
 fi
-"$py" -m pip --version >/dev/null 2>&1 || "$py" -m ensurepip >/dev/null 2>&1 ||
-    die "$py has no pip; install it first"
-
-constraints=$(mktemp)
-trap 'rm -f "$constraints"' EXIT
-
-pip_install() {  # pip_install WHAT ARGS...: quiet but for errors, nothing that is there is upgraded
-    local what=$1
-    shift
-    say "$what"
-    # A download of minutes shows its progress to a person, and only to a person.
-    local quiet=--quiet
-    if [ -t 2 ] && [[ $what == *minutes* ]]; then quiet=; fi
-    "$py" -m pip install ${quiet:+"$quiet"} --disable-pip-version-check --constraint "$constraints" "$@" ||
-        die "$what: failed (pip's message is above); once mended, run this script again"
-}
-found() {  # version of an installed distribution, empty where there is none
-    "$py" -c 'import sys
-from importlib import metadata
-try:
-    print(metadata.version(sys.argv[1]))
-except metadata.PackageNotFoundError:
-    pass' "$1"
-}
-
-# 1. PyTorch and torchvision: an exact pair, as each torchvision is compiled for one PyTorch.
-index=()
-if [ -n "$torch_index" ]; then index=(--index-url "$torch_index"); fi
-have_torch=$(found torch)
-have_torchvision=$(found torchvision)
-if [ -n "$have_torch" ]; then
-    torch=${have_torch%%+*}
-    case $torch in
-        0.*|1.*|2.0|2.0.*) die "PyTorch $have_torch is in this environment; 2.1 or later is needed. Upgrade it, or use another environment." ;;
-    esac
-    if [ "$torch" != "${TORCH_VERSION:-$torch}" ]; then
-        say "keeping PyTorch $have_torch that is there already (not $TORCH_VERSION)"
-    fi
-    echo "torch==$have_torch" > "$constraints"
-fi
-minor=${torch#2.}
-minor=${minor%%.*}
-[ "$minor" -ge 1 ] 2>/dev/null || wrong_usage "--torch must be 2.1 or later, found: $torch"
-if [ -z "$torchvision" ]; then torchvision="0.$((minor + 15)).*"; fi
-if [ -z "$have_torch" ]; then
-    # '===' keeps out builds with a local label (2.13.0+cpu), which no torchvision of the
-    # ordinary index fits; an index of one's own choice is free to label its builds.
-    equal='==='
-    if [ -n "$torch_index" ]; then equal='=='; fi
-    [[ $torch =~ ^2\.[0-9]+$ ]] && torch="$torch.0"
-    pip_install "PyTorch $torch and torchvision $torchvision (some minutes, some GB)" \
-        "${index[@]}" "torch${equal}$torch" "torchvision==$torchvision"
-    echo "torch==$(found torch)" > "$constraints"
-elif [ -z "$have_torchvision" ]; then
-    pip_install "torchvision $torchvision for PyTorch $have_torch" "${index[@]}" "torchvision==$torchvision"
-fi
-echo "torchvision==$(found torchvision)" >> "$constraints"
-
-# 2. The parents. A compiled mmcv that is there stays.
-pip_install 'setuptools and wheel' 'setuptools>=64,<82' wheel
-pip_install "cdvd_mm with extras: $extras" --no-build-isolation --editable ".[$extras]"
-have_mmcv=$(found mmcv)
-case ${have_mmcv:-none} in
-    none) pip_install "mmcv-lite $MMCV_VERSION" "mmcv-lite==$MMCV_VERSION" ;;
-    2.0.*) say "keeping mmcv $have_mmcv that is there already" ;;
-    *) die "mmcv $have_mmcv is in this environment; MMFlow $MMFLOW_VERSION needs 2.0.x. Remove it (pip uninstall mmcv), or use another environment." ;;
-esac
-pip_install "MMagic $MMAGIC_VERSION and MMFlow $MMFLOW_VERSION, without their generative dependencies" \
-    --no-deps "mmagic==$MMAGIC_VERSION" "mmflow==$MMFLOW_VERSION"
-
-# 3. OpenCV's ordinary build needs libGL and X11 libraries, which a server may lack: the headless
-# build of the same version goes over it then.
-if ! "$py" -c 'import cv2' >/dev/null 2>&1; then
-    pip_install 'OpenCV without windows (libGL or X11 is missing here)' --no-deps --force-reinstall \
-        "opencv-python-headless==$(found opencv-python)"
-    "$py" -c 'import cv2' || die 'OpenCV does not import (see above)'
-fi
-
-say 'checking'
-"$py" -m cdvd_mm.check_env >&2 || die 'the environment is not complete: see the table above'
+options=(--editable "$root" --extras "$extras")
+if [ -n "$torch" ]; then options+=(--torch "$torch"); fi
+if [ -n "$torchvision" ]; then options+=(--torchvision "$torchvision"); fi
+if [ -n "$torch_index" ]; then options+=(--torch-index "$torch_index"); fi
+"$py" -m cdvd_mm install "${options[@]}" || exit $?
 stamp > "$(stamp_file)"
 say "done: $py"
 finish

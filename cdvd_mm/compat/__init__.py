@@ -1,8 +1,9 @@
 """What lets the frozen OpenMMLab releases run on today's PyTorch and NumPy.
 
 ``install`` puts one finder on ``sys.meta_path`` and changes nothing else: no
-function of a parent, of PyTorch or of NumPy is replaced, and nothing heavy is
-imported. The finder acts when, and only when, a parent's module is imported:
+function of PyTorch or of NumPy is replaced, and nothing heavy is imported. The
+finder acts when, and only when, a parent's module or one of this package is
+imported:
 
 * modules of MMagic and MMFlow see placeholders for generative packages that
   are absent or do not work, while their own code is executed and nowhere else
@@ -10,7 +11,9 @@ imported. The finder acts when, and only when, a parent's module is imported:
 * ``mmcv._ext`` resolves to a plain-torch stand-in where mmcv has no compiled
   one (``mmcv_ext``);
 * MMEngine's checkpoint loader reads with ``weights_only=True`` and an
-  allow-list (``checkpoint``).
+  allow-list (``checkpoint``);
+* MMEngine's configs find those of this package by name (``config_names``);
+* a module of this package that lacks a parent says how to get it (``versions``).
 
 ``distributed.init_cpu_process_group`` starts the process group that MMEngine's
 launcher cannot start without a GPU.

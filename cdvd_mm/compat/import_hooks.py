@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 
-from . import placeholders
+from . import config_names, placeholders, versions
 
 GUARDED_PACKAGES = ('mmagic', 'mmflow')
 """Packages whose modules may meet missing generative dependencies."""
@@ -22,6 +22,8 @@ def _allow_checkpoint_types(module: ModuleType) -> None:
 
 
 AFTER_IMPORT: dict[str, Callable[[ModuleType], None]] = {
+    'mmengine.config.utils': config_names.add_package,
+    'mmengine.config.config': config_names.install,
     'mmengine.runner.checkpoint': _allow_checkpoint_types,
 }
 """What to do once a module has been imported, by its name."""
@@ -50,6 +52,19 @@ class _Loader(importlib.abc.Loader):
             AFTER_IMPORT[self.name](module)
 
 
+class _OwnLoader(_Loader):
+    """Runs a module of this package; where a parent is missing, the error says how to get it."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        try:
+            self.inner.exec_module(module)
+        except versions.MissingParentError:
+            raise
+        except ModuleNotFoundError as error:
+            versions.explain_missing(error)
+            raise
+
+
 class _StandInLoader(importlib.abc.Loader):
     """Loads the plain-torch stand-in under the name ``mmcv._ext``."""
 
@@ -65,16 +80,17 @@ class _ParentsFinder(importlib.abc.MetaPathFinder):
     """Finds the parents' modules where they are and wraps their loaders."""
 
     def find_spec(self, fullname, path=None, target=None):
-        wanted = (fullname in AFTER_IMPORT or fullname == STAND_IN
-                  or fullname.partition('.')[0] in GUARDED_PACKAGES)
-        if not wanted:
+        package = fullname.partition('.')[0]
+        own = package == 'cdvd_mm'
+        if not (own or fullname in AFTER_IMPORT or fullname == STAND_IN
+                or package in GUARDED_PACKAGES):
             return None
         spec = self._find_elsewhere(fullname, path, target)
         if fullname == STAND_IN:
             # A compiled mmcv goes first.
             return spec or importlib.machinery.ModuleSpec(fullname, _StandInLoader())
         if spec is not None and hasattr(spec.loader, 'exec_module'):
-            spec.loader = _Loader(spec.loader, fullname)
+            spec.loader = (_OwnLoader if own else _Loader)(spec.loader, fullname)
         return spec
 
     def _find_elsewhere(self, fullname, path, target):
@@ -91,8 +107,8 @@ class _ParentsFinder(importlib.abc.MetaPathFinder):
 def install() -> None:
     """Put the finder in place; a second call does nothing.
 
-    Modules that are already imported are left alone, but for MMEngine's
-    checkpoint loader, which gets its allow-list at once.
+    Modules that are already imported are left alone, but for those of
+    ``AFTER_IMPORT``, which are followed up at once.
     """
     if any(isinstance(finder, _ParentsFinder) for finder in sys.meta_path):
         return

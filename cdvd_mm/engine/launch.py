@@ -9,6 +9,7 @@ from mmengine.dist import get_rank, init_dist, is_distributed
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from cdvd_mm.compat.config_names import resolve
 from cdvd_mm.compat.distributed import init_cpu_process_group
 from cdvd_mm.engine.runner import RestorationRunner
 from cdvd_mm.evaluation.configure import configure_test, leave_out_scored_frames
@@ -18,7 +19,8 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     """Read a config and apply what the command line says.
 
     Args:
-        path (str): Path of the config.
+        path (str): Path of the config, or ``cdvd_mm::cdvd_gopro.py``, the one
+            of that name in this package.
         options (dict, optional): Settings that override the config's, by
             dotted key.
         work_dir (str, optional): Where logs and checkpoints go. Default:
@@ -31,6 +33,7 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
         FileNotFoundError: There is no such file.
         ValueError: It cannot be read.
     """
+    path = resolve(path)
     if not osp.isfile(path):
         raise FileNotFoundError(f'config not found: {path}')
     try:

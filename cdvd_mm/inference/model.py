@@ -35,7 +35,7 @@ def select_device(device: str = 'auto') -> torch.device:
             raise ValueError(
                 f'device {device!r} is asked for, but PyTorch {torch.__version__} finds {count} '
                 'GPU(s) here; use --device cpu, or check the driver with '
-                'python -m cdvd_mm.check_env')
+                'cdvd-mm check-env')
     return selected
 
 
