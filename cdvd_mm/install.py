@@ -28,6 +28,8 @@ from cdvd_mm.requirements import (
     torchvision_for,
 )
 
+_STDERR = 2  # what is said on the way; stdout is for scripts that ask for the Python
+
 
 @dataclass(frozen=True, kw_only=True)
 class InstallOptions:
@@ -153,7 +155,7 @@ def _pip(step: Step) -> None:
     # A download of minutes shows its progress to a person, and only to a person.
     quiet = [] if sys.stderr.isatty() and 'minutes' in step.what else ['--quiet']
     done = subprocess.run([sys.executable, '-m', 'pip', 'install', '--disable-pip-version-check',
-                           *quiet, *step.arguments])
+                           *quiet, *step.arguments], stdout=_STDERR)
     if done.returncode:
         raise ChildProcessError(f'{step.what}: failed (pip says why above); once mended, install '
                                 'again')
@@ -200,5 +202,5 @@ def install(options: InstallOptions) -> int:
         _pip(step)
     _mend_opencv()
     say('checking')
-    done = subprocess.run([sys.executable, '-m', 'cdvd_mm', 'check-env'], stdout=sys.stderr)
+    done = subprocess.run([sys.executable, '-m', 'cdvd_mm', 'check-env'], stdout=_STDERR)
     return done.returncode
