@@ -61,7 +61,8 @@ ALLOWED = {
     'cdvd_mm.evaluation': DATA | {'mmagic.evaluation', 'lpips'},
     'cdvd_mm.engine': ENGINE,
     'cdvd_mm.engine.launch': ENGINE | {'cdvd_mm.engine', 'cdvd_mm.evaluation'},
-    'cdvd_mm.converters': {'torch', 'cdvd_mm.models', 'cdvd_mm.files', 'cdvd_mm.version'},
+    'cdvd_mm.converters': {'torch', 'mmengine', 'cdvd_mm.models', 'cdvd_mm.files',
+                           'cdvd_mm.options', 'cdvd_mm.version'},
     'cdvd_mm.bench': TOP | {'torchvision'},
     'cdvd_mm.reports': TOP | {'cdvd_mm.bench', 'cdvd_mm.data_tools'},
 }

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cdvd_mm.models.backbones.cdvd_net_nl import CDVDNetNL
 
-from .common import convert_file, rename_strictly
+from .common import rename_strictly
 
 #: start of our names -> the authors' names
 RULES = [
@@ -62,16 +62,3 @@ def convert_cdvd_nl_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]
     names = {name: _original_name(name) for name in network.state_dict()}
     state = {name: _to_2d(name, value) for name, value in state.items()}
     return rename_strictly(state, names, network, 'CDVD-TSPNL (released network)')
-
-
-def convert_cdvd_nl(source: str, target: str) -> dict[str, Tensor]:
-    """Convert the authors' checkpoint for ``configs/cdvd_nl/``.
-
-    Args:
-        source (str): The authors' file.
-        target (str): Checkpoint to write.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-    """
-    return convert_file(source, target, convert_cdvd_nl_state_dict)

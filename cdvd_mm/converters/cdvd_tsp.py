@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
 
-from .common import convert_file, rename_strictly
+from .common import rename_strictly
 from .pwcnet import module_name
 
 FLOW = 'flow_estimator.estimator.'
@@ -42,20 +42,3 @@ def convert_cdvd_tsp_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor
     network = CDVDNet()
     names = {name: _original_name(name) for name in network.state_dict()}
     return rename_strictly(state, names, network, 'CDVD-TSP (released network)')
-
-
-def convert_cdvd_tsp(source: str, target: str) -> dict[str, Tensor]:
-    """Convert the authors' ``CDVD_TSP_*.pt`` for ``configs/cdvd_gopro.py``.
-
-    Args:
-        source (str): The authors' file.
-        target (str): Checkpoint to write.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is of another network, or not all of it.
-    """
-    return convert_file(source, target, convert_cdvd_tsp_state_dict)

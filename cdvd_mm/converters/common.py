@@ -3,9 +3,10 @@
 import io
 import os
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from cdvd_mm.files import write_atomically
@@ -13,17 +14,20 @@ from cdvd_mm.version import __version__
 
 #: where published checkpoints keep their parameters
 CONTAINERS = ('state_dict', 'params_ema', 'params', 'model', 'network', 'deblurnet_state_dict')
+#: prefixes that training programs put in front of all names
+WRAPPERS = ('module.', 'model.', 'net.', 'network.', 'net_g.')
 
 
-def read_checkpoint(path: str,
-                    containers: Sequence[str] = CONTAINERS) -> tuple[dict[str, Tensor], dict]:
+def read_checkpoint(path: str) -> tuple[dict[str, Tensor], dict]:
     """Read the parameters of a checkpoint of any common form, and its meta.
+
+    The log says where they were taken from, where that is not the file itself.
 
     Args:
         path (str): File written by ``torch.save``: a plain state dict, or a
-            dict that holds one under one of ``containers``. ``module.``
-            prefixes (DataParallel) are dropped.
-        containers (Sequence[str]): Keys to look under, first come first.
+            dict that holds one under one of :data:`CONTAINERS`, the first
+            come first. Prefixes that all names have (:data:`WRAPPERS`:
+            DataParallel, Lightning and the like) are dropped.
 
     Returns:
         tuple[dict[str, Tensor], dict]: Parameters by their original names, and
@@ -42,22 +46,26 @@ def read_checkpoint(path: str,
         raise ValueError(f'{path} cannot be read as a checkpoint (truncated, or no file of '
                          f'torch.save): {str(error).splitlines()[0]}') from error
     meta = content.get('meta') if isinstance(content, Mapping) else None
-    for key in containers:
+    taken = []
+    for key in CONTAINERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
+            taken.append(f'what lies under {key!r}')
             break
     if not isinstance(content, Mapping) or not content or not all(
             isinstance(value, Tensor) for value in content.values()):
-        found = ', '.join(list(content)[:8]) if isinstance(content, Mapping) else type(content)
+        found = ', '.join(map(str, list(content)[:8])) if isinstance(content, Mapping) \
+            else type(content)
         raise ValueError(f'{path} holds no state dict: expected a mapping of names to tensors, '
-                         f'bare or under one of {", ".join(containers)}; found {found}.')
-    state = {key.removeprefix('module.'): value for key, value in content.items()}
+                         f'bare or under one of {", ".join(CONTAINERS)}; found {found}.')
+    state = dict(content)
+    while prefix := next((prefix for prefix in WRAPPERS
+                          if all(key.startswith(prefix) for key in state)), None):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+        taken.append(f'without the prefix {prefix!r}')
+    if taken:
+        print_log(f'{path}: taken is {", ".join(taken)}', logger='current')
     return state, dict(meta) if isinstance(meta, Mapping) else {}
-
-
-def read_state_dict(path: str, containers: Sequence[str] = CONTAINERS) -> dict[str, Tensor]:
-    """The parameters alone; see :func:`read_checkpoint`."""
-    return read_checkpoint(path, containers)[0]
 
 
 def _some(names: Sequence[str], limit: int = 12) -> str:
@@ -128,41 +136,16 @@ def exchange_colours(state: Mapping[str, Tensor], first: Sequence[str],
     return state
 
 
-def convert_file(source: str, target: str, convert: Callable[..., dict],
-                 prefix: str = 'generator.', origin: str | None = None,
-                 with_meta: bool = False) -> dict[str, Tensor]:
-    """Read ``source``, convert it and write a checkpoint of this package.
-
-    The target appears complete or not at all.
+def write_checkpoint(state: Mapping[str, Tensor], target: str, converted_from: str) -> None:
+    """Write a checkpoint of this package that appears complete or not at all.
 
     Args:
-        source (str): The authors' checkpoint.
+        state (Mapping[str, Tensor]): Parameters by the names of this package.
         target (str): File to write; its folder is made.
-        convert (Callable): Maps the original state dict to a network's.
-        prefix (str): Put in front of every name: where a restorer keeps its
-            network. Default: 'generator.'.
-        origin (str, optional): What it was, kept in the checkpoint's meta.
-        with_meta (bool): Hand the source's meta to ``convert`` as well.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-    """
-    state, source_meta = read_checkpoint(source)
-    converted = convert(state, source_meta) if with_meta else convert(state)
-    converted = {prefix + key: value for key, value in converted.items()}
-    meta = {'converted_from': origin or os.path.basename(source), 'cdvd_mm_version': __version__}
-    write_checkpoint({'state_dict': converted, 'meta': meta}, target)
-    return converted
-
-
-def write_checkpoint(content: dict, target: str) -> None:
-    """Write a file with ``torch.save`` that appears complete or not at all.
-
-    Args:
-        content (dict): What to save.
-        target (str): File to write; its folder is made.
+        converted_from (str): The source, whose name is kept in the checkpoint's meta.
     """
     os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
+    meta = {'converted_from': os.path.basename(converted_from), 'cdvd_mm_version': __version__}
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    torch.save({'state_dict': dict(state), 'meta': meta}, buffer)
     write_atomically(target, buffer.getvalue())

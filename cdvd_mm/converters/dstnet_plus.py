@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cdvd_mm.models.backbones.dstnet_plus import HAAR, DSTNetPlus
 
-from .common import convert_file, rename_strictly
+from .common import rename_strictly
 
 #: start of our names -> the authors' names
 RULES = [
@@ -70,16 +70,3 @@ def convert_dstnet_plus_state_dict(state: Mapping[str, Tensor]) -> dict[str, Ten
                          f"filters than Haar's, the first are {filters[0].tolist()}, expected "
                          f'{[list(row) for row in HAAR]}.')
     return converted
-
-
-def convert_dstnet_plus(source: str, target: str) -> dict[str, Tensor]:
-    """Convert the authors' checkpoint for ``configs/dstnet_plus/``.
-
-    Args:
-        source (str): The authors' file.
-        target (str): Checkpoint to write.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-    """
-    return convert_file(source, target, convert_dstnet_plus_state_dict)

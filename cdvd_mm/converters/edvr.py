@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cdvd_mm.models.backbones.edvr_deblur_net import EDVRDeblurNet
 
-from .common import convert_file, rename_strictly
+from .common import rename_strictly
 
 #: pattern of our names -> the authors' names
 RULES = [
@@ -72,16 +72,3 @@ def convert_edvr_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     names = {name: _original_name(name) for name in network.state_dict()}
     return rename_strictly(state, names, network, 'EDVR in its deblurring form '
                            '(full-size input, pre-deblur module, attention)')
-
-
-def convert_edvr(source: str, target: str) -> dict[str, Tensor]:
-    """Convert a released deblurring checkpoint for ``configs/edvr/``.
-
-    Args:
-        source (str): The authors' file.
-        target (str): Checkpoint to write.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-    """
-    return convert_file(source, target, convert_edvr_state_dict)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cdvd_mm.models.flow_estimators.mmflow_estimator import build_network
 
-from .common import convert_file, exchange_colours, rename_strictly
+from .common import exchange_colours, rename_strictly
 
 NUMBERS = ('One', 'Two', 'Thr', 'Fou', 'Fiv', 'Six')
 FIRST_CONV = 'encoder.layers.0.layers.0.conv'
@@ -130,7 +130,8 @@ def pwcnet_form(state: Mapping[str, Tensor]) -> str:
 
 
 def convert_pwcnet_state_dict(state: Mapping[str, Tensor], channel_order: str | None = None,
-                              correlation: str | None = None) -> dict[str, Tensor]:
+                              correlation: str | None = None,
+                              meta: Mapping | None = None) -> dict[str, Tensor]:
     """Rename a public PWC-Net to MMFlow's names, for RGB and ``scaled=True``.
 
     Args:
@@ -139,12 +140,16 @@ def convert_pwcnet_state_dict(state: Mapping[str, Tensor], channel_order: str | 
             CDVD-TSP checkpoint gives its flow network.
         channel_order (str, optional): What the network was trained on; 'bgr'
             turns its first convolution around. None: 'bgr' for the authors'
-            form, 'rgb' otherwise, as CDVD-TSP feeds RGB to the
+            form and what MMFlow's own training wrote, 'rgb' otherwise, as
+            CDVD-TSP feeds RGB to the
             ``moduleExtractor`` form (the weights of ``network-default``
             itself come from BGR training: pass 'bgr' to use them for flow
             alone).
         correlation (str, optional): 'sum' if the network was trained with
-            MMFlow's ``scaled=False``: the weights are folded. None: 'mean'.
+            MMFlow's ``scaled=False``: the weights are folded. None: 'sum' for
+            what MMFlow's own training wrote, 'mean' otherwise.
+        meta (Mapping, optional): What the file holds beside the parameters;
+            tells whether MMFlow's training wrote it.
 
     Returns:
         dict[str, Tensor]: State dict of the default network of
@@ -171,44 +176,12 @@ def convert_pwcnet_state_dict(state: Mapping[str, Tensor], channel_order: str | 
     else:
         names = {name: name for name in network.state_dict()}
     converted = rename_strictly(state, names, network, f'PWC-Net ({form} form)')
-    if (channel_order or ('bgr' if form == 'authors' else 'rgb')) == 'bgr':
+    by_mmflow = form == 'mmflow' and trained_by_mmflow(meta or {})
+    if (channel_order or ('bgr' if form == 'authors' or by_mmflow else 'rgb')) == 'bgr':
         converted = exchange_colours(converted, first=[FIRST_CONV])
-    if correlation == 'sum':
+    if (correlation or ('sum' if by_mmflow else 'mean')) == 'sum':
         converted = fold_correlation(converted)
     return converted
-
-
-def convert_pwcnet(source: str, target: str, channel_order: str | None = None,
-                   correlation: str | None = None) -> dict[str, Tensor]:
-    """Convert a public PWC-Net checkpoint for ``MMFlowEstimator``.
-
-    The result is loaded by
-    ``MMFlowEstimator(init_cfg=dict(type='Pretrained', checkpoint=target))``.
-
-    Args:
-        source (str): The public file.
-        target (str): Checkpoint to write.
-        channel_order (str, optional): See :func:`convert_pwcnet_state_dict`.
-            None: also 'bgr' for a checkpoint that MMFlow's own training wrote.
-        correlation (str, optional): See there. None: also 'sum' for such a
-            checkpoint.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no PWC-Net, or not all of one.
-    """
-
-    def convert(state: Mapping[str, Tensor], meta: Mapping) -> dict[str, Tensor]:
-        by_mmflow = trained_by_mmflow(meta) and pwcnet_form(state) == 'mmflow'
-        return convert_pwcnet_state_dict(
-            state,
-            channel_order=channel_order or ('bgr' if by_mmflow else None),
-            correlation=correlation or ('sum' if by_mmflow else None))
-
-    return convert_file(source, target, convert, prefix='', with_meta=True)
 
 
 def trained_by_mmflow(meta: Mapping) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cdvd_mm.models.flow_estimators.mmflow_estimator import RAFT_SMALL, build_network
 
-from .common import convert_file, rename_strictly
+from .common import rename_strictly
 
 #: pattern of MMFlow's names -> the authors' names
 RULES = [
@@ -49,23 +49,3 @@ def convert_raft_small_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tens
     network = build_network(RAFT_SMALL)
     names = {name: _original_name(name) for name in network.state_dict()}
     return rename_strictly(state, names, network, "RAFT-small (the authors')")
-
-
-def convert_raft_small(source: str, target: str) -> dict[str, Tensor]:
-    """Convert the authors' ``raft-small.pth`` for ``MMFlowEstimator``.
-
-    The result is loaded by ``MMFlowEstimator(estimator=RAFT_SMALL,
-    init_cfg=dict(type='Pretrained', checkpoint=target))``.
-
-    Args:
-        source (str): The authors' file.
-        target (str): Checkpoint to write.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is of another network, or not all of it.
-    """
-    return convert_file(source, target, convert_raft_small_state_dict, prefix='')

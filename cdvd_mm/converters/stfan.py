@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cdvd_mm.models.backbones.stfan_net import STFANNet
 
-from .common import convert_file, exchange_colours, rename_strictly
+from .common import exchange_colours, rename_strictly
 
 #: prefix of our names -> prefix of the authors' names
 MODULES = {
@@ -57,16 +57,3 @@ def convert_stfan_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     names = {name: _original_name(name) for name in network.state_dict()}
     converted = rename_strictly(state, names, network, 'STFAN (released network)')
     return exchange_colours(converted, FIRST, LAST)
-
-
-def convert_stfan(source: str, target: str) -> dict[str, Tensor]:
-    """Convert the authors' ``best-ckpt.pth.tar`` for ``configs/stfan/``.
-
-    Args:
-        source (str): The authors' file.
-        target (str): Checkpoint to write.
-
-    Returns:
-        dict[str, Tensor]: The state dict as written.
-    """
-    return convert_file(source, target, convert_stfan_state_dict)

@@ -141,17 +141,17 @@ def build_interpolator(flow: str, checkpoint: str | None, device: str = 'auto') 
     Raises:
         FileNotFoundError, ValueError: No such config or checkpoint, or none given.
     """
-    from cdvd_mm.models.flow_estimators.mmflow_estimator import PWCNET, RAFT_SMALL
-    known = {'pwcnet': PWCNET, 'raft-small': RAFT_SMALL}
-    if flow in known:
+    from cdvd_mm.models.flow_estimators.mmflow_estimator import NETWORKS
+    if flow in NETWORKS:
         if checkpoint is None:
             raise ValueError(f'--flow {flow} needs --flow-checkpoint, the weights that '
-                             'tools/model_converters wrote (untrained flow is of no use)')
-        cfg = dict(type='MMFlowEstimator', estimator=known[flow])
+                             'tools/model_converters/convert.py wrote (untrained flow is of no '
+                             'use)')
+        cfg = dict(type='MMFlowEstimator', estimator=flow)
     else:
         if not os.path.isfile(flow):
-            raise FileNotFoundError(f'--flow {flow!r} is neither one of {", ".join(known)} nor a '
-                                    'config file')
+            raise FileNotFoundError(f'--flow {flow!r} is neither one of {", ".join(NETWORKS)} nor '
+                                    'a config file')
         cfg = Config.fromfile(flow).get('flow_estimator')
         if cfg is None:
             raise ValueError(f'{flow} does not set flow_estimator')

@@ -74,5 +74,5 @@ def check_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor],
             f'{source} is not a checkpoint of this {type(model).__name__} '
             f'({len(wanted)} weights expected, {len(state_dict)} found); '
             + '; '.join(problems) + '. Check that config and checkpoint belong together; '
-            'checkpoints of other programs go through tools/model_converters first.')
+            'checkpoints of other programs go through tools/model_converters/convert.py first.')
     return state_dict

@@ -3,10 +3,10 @@ import json
 import pytest
 import torch
 
+from cdvd_mm.converters import convert
 from cdvd_mm.converters.cdvd_nl import (
     FRAME_BY_FRAME,
     _original_name,
-    convert_cdvd_nl,
     convert_cdvd_nl_state_dict,
 )
 from cdvd_mm.models.backbones.cdvd_net_nl import CDVDNetNL
@@ -32,7 +32,7 @@ def test_names_are_the_authors(shared, original):
 
 def test_round_trip(tmp_path, ours, original):
     torch.save({'params': original}, tmp_path / 'a.pth')
-    convert_cdvd_nl(str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth'))
+    convert('cdvd-tspnl', str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth'))
     state = torch.load(tmp_path / 'b.pth', weights_only=True)['state_dict']
     assert state.keys() == {f'generator.{key}' for key in ours}
     assert all(torch.equal(state[f'generator.{key}'], value) for key, value in ours.items())

@@ -3,9 +3,9 @@ import json
 import pytest
 import torch
 
+from cdvd_mm.converters import convert
 from cdvd_mm.converters.dstnet_plus import (
     _original_name,
-    convert_dstnet_plus,
     convert_dstnet_plus_state_dict,
 )
 from cdvd_mm.models.backbones.dstnet_plus import DSTNetPlus
@@ -29,7 +29,7 @@ def test_names_are_the_authors(shared, name, form):
 def test_round_trip_of_any_size(tmp_path):
     original = original_state()
     torch.save({'params': original}, tmp_path / 'a.pth')
-    convert_dstnet_plus(str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth'))
+    convert('dstnet-plus', str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth'))
     state = torch.load(tmp_path / 'b.pth', weights_only=True)['state_dict']
     state = {key.removeprefix('generator.'): value for key, value in state.items()}
     DSTNetPlus(**SMALL).load_state_dict(state)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from cdvd_mm.converters.edvr import _original_name, convert_edvr, convert_edvr_state_dict
+from cdvd_mm.converters import convert
+from cdvd_mm.converters.edvr import _original_name, convert_edvr_state_dict
 from cdvd_mm.models.backbones.edvr_deblur_net import EDVRDeblurNet
 
 
@@ -17,7 +18,7 @@ def original_state(network):
 
 def test_form_is_read_off_the_checkpoint(large, tmp_path):
     torch.save({'params': original_state(large)}, tmp_path / 'a.pth')
-    convert_edvr(str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth'))
+    convert('edvr', str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth'))
     state = torch.load(tmp_path / 'b.pth', weights_only=True)['state_dict']
     for key, value in large.state_dict().items():
         assert torch.equal(state['generator.' + key], value)

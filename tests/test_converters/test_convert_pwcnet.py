@@ -3,12 +3,12 @@ import json
 import pytest
 import torch
 
+from cdvd_mm.converters import convert
 from cdvd_mm.converters.cdvd_tsp import _original_name
 from cdvd_mm.converters.common import exchange_colours
 from cdvd_mm.converters.pwcnet import (
     FIRST_CONV,
     authors_name,
-    convert_pwcnet,
     convert_pwcnet_state_dict,
     fold_correlation,
     module_name,
@@ -81,8 +81,8 @@ def test_mmflow_form(state, tmp_path):
     source, target = str(tmp_path / 'mmflow.pth'), str(tmp_path / 'ours.pth')
     torch.save({'state_dict': state, 'meta': {'mmcv_version': '1.4.2'}}, source)
     expected = fold_correlation(turn_channels(state))
-    assert_same(convert_pwcnet(source, target), expected)
-    assert_same(convert_pwcnet(target, target), expected)  # what we wrote stays as it is
+    assert_same(convert('pwcnet', source, target), expected)
+    assert_same(convert('pwcnet', target, target), expected)  # what we wrote stays as it is
 
 
 def test_folded_correlation_equals_a_sum(state):
@@ -98,7 +98,7 @@ def test_folded_correlation_equals_a_sum(state):
 def test_result_is_loaded_by_the_estimator(state, tmp_path):
     source, target = str(tmp_path / 'network-default.pytorch'), str(tmp_path / 'pwcnet.pth')
     torch.save(renamed(state, module_name), source)
-    convert_pwcnet(source, target)
+    convert('pwcnet', source, target)
     estimator = MMFlowEstimator(init_cfg={'type': 'Pretrained', 'checkpoint': target})
     estimator.init_weights()
     assert_same(estimator.estimator.state_dict(), state)

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from cdvd_mm.converters import convert
 from cdvd_mm.converters.raft_small import (
     _original_name,
-    convert_raft_small,
     convert_raft_small_state_dict,
 )
 from cdvd_mm.models.flow_estimators import MMFlowEstimator
@@ -16,7 +16,7 @@ def test_round_trip(tmp_path):
                 for key, value in network.state_dict().items()}
     source, target = str(tmp_path / 'raft-small.pth'), str(tmp_path / 'ours.pth')
     torch.save(original, source)
-    convert_raft_small(source, target)
+    convert('raft-small', source, target)
     estimator = MMFlowEstimator(RAFT_SMALL, init_cfg={'type': 'Pretrained', 'checkpoint': target})
     estimator.init_weights()
     for key, value in network.state_dict().items():
@@ -24,7 +24,8 @@ def test_round_trip(tmp_path):
 
 
 def test_authors_file(shared, tmp_path):
-    state = convert_raft_small(str(shared / 'weights' / 'raft-small.pth'), str(tmp_path / 'a.pth'))
+    state = convert('raft-small', str(shared / 'weights' / 'raft-small.pth'),
+                    str(tmp_path / 'a.pth'))
     assert sum(value.numel() for value in state.values()) == 990_162
 
 

@@ -1,16 +1,13 @@
-import runpy
-import sys
-
 import pytest
 import torch
 
+from cdvd_mm.converters import convert
 from cdvd_mm.converters.common import exchange_colours
 from cdvd_mm.converters.stfan import (
     FIRST,
     LAST,
     MODULES,
     _original_name,
-    convert_stfan,
     convert_stfan_state_dict,
 )
 from cdvd_mm.models.backbones.stfan_net import STFANNet
@@ -26,7 +23,7 @@ def test_round_trip_with_module_prefix(tmp_path):
     network = STFANNet()
     original = {'module.' + key: value for key, value in original_state(network).items()}
     torch.save({'deblurnet_state_dict': original, 'epoch': 3}, tmp_path / 'a.pth.tar')
-    convert_stfan(str(tmp_path / 'a.pth.tar'), str(tmp_path / 'new' / 'b.pth'))
+    convert('stfan', str(tmp_path / 'a.pth.tar'), str(tmp_path / 'new' / 'b.pth'))
     state = torch.load(tmp_path / 'new' / 'b.pth', weights_only=True)['state_dict']
     assert all(key.startswith('generator.') for key in state)
     for key, value in network.state_dict().items():
@@ -43,18 +40,3 @@ def test_missing_and_left_over_are_named():
     with pytest.raises(ValueError, match=r'missing \(1\): img_prd.0.bias.*'
                        r'left over \(1\): stranger.weight'):
         convert_stfan_state_dict(state)
-
-
-def test_tool(tmp_path, repo_root, monkeypatch, capsys):
-    tool = str(repo_root / 'tools' / 'model_converters' / 'convert_stfan.py')
-    torch.save({'state_dict': original_state(STFANNet())}, tmp_path / 'good.pth')
-    torch.save({'state_dict': {'a.weight': torch.zeros(1)}}, tmp_path / 'other.pth')
-    (tmp_path / 'torn.pth').write_bytes((tmp_path / 'other.pth').read_bytes()[:100])
-    for name, code, message in [('good.pth', 0, ''), ('other.pth', 1, 'left over (1): a.weight'),
-                                ('torn.pth', 1, 'truncated')]:
-        target = tmp_path / f'new_{name}'
-        monkeypatch.setattr(sys, 'argv', [tool, str(tmp_path / name), str(target)])
-        with pytest.raises(SystemExit) as exit_info:
-            runpy.run_path(tool, run_name='__main__')
-        assert exit_info.value.code == code and target.exists() == (code == 0)
-        assert message in capsys.readouterr().err

@@ -97,9 +97,9 @@ def test_interpolation_fills_the_steps():
 
 def test_interpolation_with_a_registered_network(folder, tmp_path, shared):
     """RAFT-small with its real weights."""
-    from cdvd_mm.converters.raft_small import convert_raft_small
+    from cdvd_mm.converters import convert
     weights = str(tmp_path / 'raft.pth')
-    convert_raft_small(str(shared / 'weights' / 'raft-small.pth'), weights)
+    convert('raft-small', str(shared / 'weights' / 'raft-small.pth'), weights)
     reports = synthesise([str(folder)], str(tmp_path / 'out'), frames=(3,), size=(128, 128),
                          stop=3, interpolate=2, flow='raft-small', flow_checkpoint=weights,
                          device='cpu')

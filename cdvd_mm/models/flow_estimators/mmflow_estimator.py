@@ -197,8 +197,8 @@ class MMFlowEstimator(PretrainedEstimator):
             RAFT and for other networks, which MMFlow itself scales.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=FILE)``
             loads the *network's* weights (a file of
-            ``tools/model_converters/convert_pwcnet.py`` or
-            ``convert_raft_small.py``, or MMFlow's own), strictly. With
+            ``cdvd-mm convert pwcnet`` or ``raft-small``, or MMFlow's own),
+            strictly. With
             ``required=False`` a file that is not there is a warning, and the
             network starts untrained. None leaves initialisation to
             ``estimator``'s own ``init_cfg``.

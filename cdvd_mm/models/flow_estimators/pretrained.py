@@ -51,7 +51,7 @@ class PretrainedEstimator(BaseModule):
         if osp.isfile(self.checkpoint):
             return True
         message = (f'no weights of {type(self.estimator).__name__} at {self.checkpoint}; the '
-                   'tools in tools/model_converters make them from the published files')
+                   'tools/model_converters/convert.py makes them from the published files')
         if self.checkpoint_required:
             raise FileNotFoundError(message)
         print_log(f'{message}. The flow network starts untrained.', logger='current',

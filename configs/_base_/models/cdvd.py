@@ -1,6 +1,6 @@
 """CDVD-TSP as released: 5 frames, 2 stages, PWC-Net (16,187,045 parameters)."""
 
-# Written by tools/model_converters/convert_pwcnet.py; the paper starts from it. Without the
+# Written by tools/model_converters/convert.py pwcnet; the paper starts from it. Without the
 # file the flow network starts untrained, and the log says so.
 flow_checkpoint = 'checkpoints/pwcnet.pth'
 

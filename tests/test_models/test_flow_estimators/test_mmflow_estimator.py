@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from cdvd_mm.converters.raft_small import convert_raft_small
+from cdvd_mm.converters import convert
 from cdvd_mm.models.flow_estimators import MMFlowEstimator
 from cdvd_mm.models.flow_estimators.mmflow_estimator import PWCNET, RAFT_SMALL
 from cdvd_mm.ops import warp_with_mask
@@ -126,7 +126,7 @@ def test_raft_small_aligns_neighbours(shared, tmp_path, device):
     inner frames 0.1033 -> 0.0302 (the worst of them falls to 0.38 of its
     value); hero7, every 50th triple, 0.0514 -> 0.0228.
     """
-    convert_raft_small(str(shared / 'weights' / 'raft-small.pth'), str(tmp_path / 'raft.pth'))
+    convert('raft-small', str(shared / 'weights' / 'raft-small.pth'), str(tmp_path / 'raft.pth'))
     estimator = MMFlowEstimator(RAFT_SMALL, init_cfg={
         'type': 'Pretrained', 'checkpoint': str(tmp_path / 'raft.pth')}).to(device).eval()
     estimator.init_weights()
