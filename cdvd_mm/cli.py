@@ -156,6 +156,6 @@ def _explain(error: Exception) -> str | None:
                      for entry in of_group(*EXTRAS) if entry.module == package), None)
     if isinstance(error, (ValueError, OSError)):
         return str(error)
-    from cdvd_mm.engine.errors import TrainingStopped
+    from cdvd_mm.engine.loop import TrainingStopped
     from cdvd_mm.inference.precision import OutOfMemoryError
     return str(error) if isinstance(error, (TrainingStopped, OutOfMemoryError)) else None

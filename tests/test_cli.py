@@ -106,7 +106,7 @@ def failing(monkeypatch):
 
 
 def test_errors_of_users_are_one_line(failing, capsys):
-    from cdvd_mm.engine.errors import TrainingStopped
+    from cdvd_mm.engine.loop import TrainingStopped
     from cdvd_mm.inference.precision import OutOfMemoryError
     for error in (ValueError('no'), OSError('no'), TrainingStopped('no'), OutOfMemoryError('no')):
         assert failing(error) == 1

@@ -69,7 +69,8 @@ ALLOWED = {
 # The public face, and the command.
 FREE = {'cdvd_mm', 'cdvd_mm.__main__', 'cdvd_mm.apis', 'cdvd_mm.cli'}
 # Nothing knows of compat but what has to start it, and what starts processes.
-COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.cli', 'cdvd_mm.engine.launch', 'cdvd_mm.reports.compare.run'}
+COMPAT_USERS = {'cdvd_mm', 'cdvd_mm.cli', 'cdvd_mm.engine.config', 'cdvd_mm.engine.launch',
+                'cdvd_mm.reports.compare.run'}
 # What tools may import: they parse arguments, call the package once and show the result. OpenCV's
 # number of threads is theirs to set.
 TOOLS = {'cdvd_mm', 'mmengine', 'rich', 'cv2'}

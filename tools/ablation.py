@@ -52,7 +52,7 @@ def find_config(name: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run; return the exit code."""
     args = parse_args(argv)
-    from cdvd_mm.engine.errors import TrainingStopped
+    from cdvd_mm.engine.loop import TrainingStopped
     from cdvd_mm.reports.ablation import run_ablation, to_markdown
     try:
         configs = [find_config(name) for name in args.configs or known_rows()]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cdvd_mm.deblur.inferencer import VideoDeblurInferencer
-    from cdvd_mm.engine.launch import load_config, test, train
+    from cdvd_mm.engine.config import load_config
+    from cdvd_mm.engine.launch import test, train
     from cdvd_mm.inference.model import init_model
     from cdvd_mm.models.streaming import StreamingCascade, build_streamer
 
@@ -16,7 +17,7 @@ _HOMES = {
     'VideoDeblurInferencer': 'cdvd_mm.deblur.inferencer',
     'build_streamer': 'cdvd_mm.models.streaming',
     'init_model': 'cdvd_mm.inference.model',
-    'load_config': 'cdvd_mm.engine.launch',
+    'load_config': 'cdvd_mm.engine.config',
     'test': 'cdvd_mm.engine.launch',
     'train': 'cdvd_mm.engine.launch',
 }

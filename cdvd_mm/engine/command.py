@@ -6,20 +6,21 @@ import os
 import sys
 
 from cdvd_mm.engine import launch
+from cdvd_mm.engine.config import load_config
 from cdvd_mm.engine.options import TestOptions, TrainOptions
 
 
 def train(options: TrainOptions) -> None:
     """Train."""
     os.environ.setdefault('LOCAL_RANK', str(options.local_rank))
-    cfg = launch.load_config(options.config, options.cfg_options, options.work_dir)
+    cfg = load_config(options.config, options.cfg_options, options.work_dir)
     launch.train(cfg, options.launcher, options.amp, options.resume, options.auto_scale_lr)
 
 
 def test(options: TestOptions) -> None:
     """Test, and print the metrics."""
     os.environ.setdefault('LOCAL_RANK', str(options.local_rank))
-    cfg = launch.load_config(options.config, options.cfg_options, options.work_dir)
+    cfg = load_config(options.config, options.cfg_options, options.work_dir)
     metrics = launch.test(cfg, options.checkpoint, options.launcher, options.amp,
                           options.protocol, options.save_frames, options.resume)
     if launch.is_main_process():

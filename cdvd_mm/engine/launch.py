@@ -9,42 +9,9 @@ from mmengine.dist import get_rank, init_dist, is_distributed
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from cdvd_mm.compat.config_names import resolve
 from cdvd_mm.compat.distributed import init_cpu_process_group
 from cdvd_mm.engine.runner import RestorationRunner
 from cdvd_mm.evaluation.configure import configure_test, leave_out_scored_frames
-
-
-def load_config(path: str, options: dict | None = None, work_dir: str | None = None) -> Config:
-    """Read a config and apply what the command line says.
-
-    Args:
-        path (str): Path of the config, or ``cdvd_mm::cdvd_gopro.py``, the one
-            of that name in this package.
-        options (dict, optional): Settings that override the config's, by
-            dotted key.
-        work_dir (str, optional): Where logs and checkpoints go. Default:
-            None, the config's own ``work_dir`` or ``work_dirs/<config name>``.
-
-    Returns:
-        Config: The config.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It cannot be read.
-    """
-    path = resolve(path)
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'config not found: {path}')
-    try:
-        cfg = Config.fromfile(path)
-        if options:
-            cfg.merge_from_dict(options)
-    except (SyntaxError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f'cannot read config {path}: {type(error).__name__}: {error}') from error
-    if work_dir or cfg.get('work_dir') is None:
-        cfg.work_dir = work_dir or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
-    return cfg
 
 
 def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: str | None = None,
@@ -52,7 +19,7 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
     """Train what a config describes.
 
     Args:
-        cfg (Config): The config, see :func:`load_config`.
+        cfg (Config): The config, see :func:`cdvd_mm.engine.config.load_config`.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
         amp (str, optional): Mixed precision: 'bfloat16', 'float16' with loss
             scaling, or 'auto' for bfloat16 where the GPU has it. Default: None,
@@ -98,7 +65,7 @@ def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False
     ``<work_dir>/results_<protocol>``.
 
     Args:
-        cfg (Config): The config, see :func:`load_config`.
+        cfg (Config): The config, see :func:`cdvd_mm.engine.config.load_config`.
         checkpoint (str): Path of the checkpoint.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
         amp (bool): Restore in mixed precision.
@@ -122,9 +89,9 @@ def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False
     if amp:
         cfg.test_cfg.fp16 = True
     configure_test(cfg, protocols, save_frames, resume, checkpoint, amp)
+    init_processes(launcher)  # they agree on the frames to leave out
+    leave_out_scored_frames(cfg.test_dataloader, cfg.test_evaluator)
     runner = _build_runner(cfg, launcher)
-    # the loader is built by runner.test(); from here on the processes can talk to each other
-    leave_out_scored_frames(runner._test_dataloader, runner._test_evaluator)
     kept = _KeepMetrics()
     runner.register_hook(kept, priority='LOWEST')
     runner.test()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import pickle
+import queue
 import signal
 import threading
 import time
@@ -13,10 +15,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from mmengine.dataset import pseudo_collate, worker_init_fn
 from mmengine.dist import get_dist_info
+from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import FUNCTIONS
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
 from cdvd_mm.registry import DATASETS, LOOPS
@@ -29,9 +32,12 @@ from .batches import (
     derived_seed,
     seed_process,
 )
-from .errors import TrainingStopped
 
 SAMPLERS = ('DefaultSampler', 'InfiniteSampler')
+
+
+class TrainingStopped(RuntimeError):
+    """The training cannot go on; the message says why and how to resume."""
 
 
 @runtime_checkable
@@ -46,6 +52,11 @@ class StepAware(Protocol):
             logs (bool): Whether the values of this step are looked at.
         """
         ...
+
+
+def bare_model(model: torch.nn.Module) -> torch.nn.Module:
+    """The model without what distributes it."""
+    return model.module if is_model_wrapper(model) else model
 
 
 @LOOPS.register_module()
@@ -81,7 +92,7 @@ class ResumableTrainLoop(BaseLoop):
         TrainingStopped: From ``run``: the data workers keep dying.
     """
 
-    def __init__(self, runner, dataloader: dict, max_epochs: int | None = None,
+    def __init__(self, runner: Runner, dataloader: dict, max_epochs: int | None = None,
                  max_iters: int | None = None, total_batch_size: int | None = None,
                  val_begin: int = 1, val_interval: int = 1,
                  max_loader_restarts: int = 3) -> None:
@@ -97,13 +108,15 @@ class ResumableTrainLoop(BaseLoop):
         self.accumulation = self._accumulation(total_batch_size)
         self.sampler, self.dataloader = self._build_loader(dataloader)
         steps_per_epoch = self.sampler.steps_per_epoch
-        self._max_epochs = int(max_epochs) if self.by_epoch else 1
-        self._max_iters = int(max_epochs * steps_per_epoch if self.by_epoch else max_iters)
+        self._max_epochs = 1 if max_epochs is None else int(max_epochs)
+        self._max_iters = int(self._max_epochs * steps_per_epoch if max_iters is None
+                              else max_iters)
         self.sampler.num_steps = self._max_iters
         self._epoch = 0
         self._iter = 0
         self.stop_training = False
         self._loader_restarts = 0
+        self._workers: list = []
         self._pending: list[dict] = []
         self.runner.visualizer.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
 
@@ -132,7 +145,6 @@ class ResumableTrainLoop(BaseLoop):
     def run(self) -> torch.nn.Module:
         """Train to the end, or until ``stop_training`` is set."""
         runner = self.runner
-        runner.optim_wrapper._accumulative_counts = self.accumulation
         runner.optim_wrapper.initialize_count_status(
             runner.model, self._iter * self.accumulation, self._max_iters * self.accumulation)
         runner.call_hook('before_train')
@@ -174,7 +186,7 @@ class ResumableTrainLoop(BaseLoop):
         runner, place = self.runner, self._iter
         batch_idx = place % len(self.sampler) if self.by_epoch else place
         runner.call_hook('before_train_iter', batch_idx=batch_idx, data_batch=batch)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner.model)
         logged: dict[str, torch.Tensor] = {}
         for turn, micro_batch in enumerate(batch):
             seed_process(derived_seed(runner.seed, MICRO_BATCH,
@@ -207,8 +219,7 @@ class ResumableTrainLoop(BaseLoop):
             or (batch_idx + 1) % len(self.sampler) == 0 or self._iter + 1 == self._max_iters
 
     def _flush_interval(self) -> int:
-        intervals = [hook.interval for hook in self.runner.hooks
-                     if type(hook).__name__ == 'LoggerHook']
+        intervals = [hook.interval for hook in self.runner.hooks if isinstance(hook, LoggerHook)]
         return max(min(intervals, default=50), 1)
 
     def flush_log(self) -> None:
@@ -241,7 +252,8 @@ class ResumableTrainLoop(BaseLoop):
         try:
             self.runner.val_loop.run()
         except (OSError, ValueError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and 'DataLoader worker' not in str(error):
+            # a loader whose worker died says so after waiting in vain for its next batch
+            if isinstance(error, RuntimeError) and not isinstance(error.__cause__, queue.Empty):
                 raise
             raise TrainingStopped(
                 f'the validation after step {self._iter} failed: {error}. Mend it (is the folder '
@@ -254,11 +266,12 @@ class ResumableTrainLoop(BaseLoop):
     def _accumulation(self, total: int | None) -> int:
         world_size = get_dist_info()[1]
         at_once = self.batch_size * world_size
+        wrapper = self.runner.optim_wrapper  # the runner builds it after the loop
+        if not isinstance(wrapper, dict):
+            raise ValueError('ResumableTrainLoop says how often gradients accumulate: it needs '
+                             f'the config of an optimizer wrapper, not a {type(wrapper).__name__}')
         if total is None:
-            wrapper = self.runner.optim_wrapper
-            if isinstance(wrapper, dict):
-                return wrapper.get('accumulative_counts', 1)
-            return wrapper._accumulative_counts
+            return wrapper.get('accumulative_counts', 1)
         if total % at_once:
             raise ValueError(
                 f'a total batch of {total} (train_cfg.total_batch_size) cannot be made by '
@@ -266,6 +279,7 @@ class ResumableTrainLoop(BaseLoop):
                 f'(train_dataloader.batch_size): {total} is no multiple of {at_once}. Use a '
                 'number of GPUs and a batch_size whose product divides it, or train with another '
                 'total batch and scale the learning rate: --auto-scale-lr')
+        wrapper['accumulative_counts'] = total // at_once
         return total // at_once
 
     def _build_loader(self, cfg: dict) -> tuple[StepSampler, DataLoader]:
@@ -309,7 +323,10 @@ class ResumableTrainLoop(BaseLoop):
         # a resume may have brought the seed of the checkpoint
         self.sampler.seed = self.dataloader.dataset.seed = self.runner.seed
         self.sampler.start = self._iter
+        others = multiprocessing.active_children()
         batches = iter(self.dataloader)
+        self._workers = [child for child in multiprocessing.active_children()
+                         if child not in others]
         if self.dataloader.num_workers and threading.current_thread() is threading.main_thread():
             # PyTorch's handler raises where a step happens to be when a worker dies; without it
             # the death is noticed where the next batch is asked for, within 5 seconds.
@@ -324,7 +341,7 @@ class ResumableTrainLoop(BaseLoop):
                 self._loader_restarts = 0
                 return batches, batch
             except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-                if not _worker_died(error, batches):
+                if not self._worker_died():
                     raise
                 reason = ' '.join(str(error).split())
             self._loader_restarts += 1
@@ -340,17 +357,15 @@ class ResumableTrainLoop(BaseLoop):
             time.sleep(0.1)
             batches = self._start_loader()
 
+    def _worker_died(self) -> bool:
+        """Whether an error of the loader comes from a dead worker and not from the data.
 
-def _worker_died(error: Exception, batches) -> bool:
-    """Whether an error of a data loader comes from a dead worker and not from the data."""
-    if 'DataLoader worker' in str(error):
-        return True
-    # What a worker had shared is gone with it, which raises nearly anything; it may take a moment
-    # to be seen as dead.
-    workers = getattr(batches, '_workers', ())
-    for worker in workers:
-        worker.join(timeout=1 / len(workers))
-    return any(not worker.is_alive() for worker in workers)
+        What a worker had shared is gone with it, which raises nearly anything; it may take a
+        moment to be seen as dead.
+        """
+        for worker in self._workers:
+            worker.join(timeout=1 / len(self._workers))
+        return any(not worker.is_alive() for worker in self._workers)
 
 
 def sample_keys(batch: list) -> list[str]:

@@ -11,15 +11,20 @@ from torch import nn
 
 from cdvd_mm.files import remove_partial_files
 
+from .checkpoints import find_latest_checkpoint
 from .loop import ResumableTrainLoop
-from .saving import find_latest_checkpoint
 
 
 class RestorationRunner(Runner):
     """Runner that finds the latest intact checkpoint and keeps the total batch on resume.
 
     Arguments as MMEngine's Runner; build it with ``from_cfg``.
+
+    Attributes:
+        loading (str): The checkpoint that is being loaded or was loaded last.
     """
+
+    loading = ''
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for several processes.
@@ -70,6 +75,7 @@ class RestorationRunner(Runner):
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load weights, see MMEngine; what the run was like is remembered for ``resume``."""
+        self.loading = filename
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
         self._loaded_training = checkpoint.get('meta', {}).get('training') \
             if isinstance(checkpoint, dict) else None

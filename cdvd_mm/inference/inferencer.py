@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from cdvd_mm.engine.launch import load_config
+from cdvd_mm.engine.config import load_config
 
 from .frame_restorer import FrameRestorer, to_array
 from .model import init_model

@@ -3,11 +3,10 @@
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from cdvd_mm.engine.checkpoint import check_state_dict, get_state_dict
-from cdvd_mm.engine.launch import load_config
+from cdvd_mm.engine.checkpoints import load_weights
+from cdvd_mm.engine.config import load_config
 from cdvd_mm.registry import MODELS
 
 
@@ -67,7 +66,5 @@ def init_model(config: str | Config, checkpoint: str | None = None, device: str 
     init_default_scope(cfg.get('default_scope', 'cdvd_mm'))
     model = MODELS.build(cfg.model)
     if checkpoint is not None:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        state_dict = get_state_dict(loaded, checkpoint)
-        model.load_state_dict(check_state_dict(model, state_dict, checkpoint))
+        load_weights(model, checkpoint)
     return model.to(selected).eval()

@@ -15,8 +15,9 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from cdvd_mm.engine import launch
-from cdvd_mm.engine.errors import TrainingStopped
-from cdvd_mm.engine.saving import find_latest_checkpoint
+from cdvd_mm.engine.checkpoints import find_latest_checkpoint
+from cdvd_mm.engine.config import load_config
+from cdvd_mm.engine.loop import TrainingStopped
 from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.scores import score_frame
 from cdvd_mm.files import write_atomically
@@ -133,7 +134,7 @@ def _seeds_of_rows(names: list[str], seeds: list[int],
 
 
 def _load(path: str, data_root: str | None, options: dict | None, iters: int | None) -> Config:
-    cfg = launch.load_config(path, options)
+    cfg = load_config(path, options)
     flow = cfg.model.generator.get('flow_estimator') or {}
     weights = (flow.get('init_cfg') or {}).get('checkpoint')
     if weights and not Path(weights).is_file():

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from cdvd_mm.compat import config_names
-from cdvd_mm.engine.launch import load_config
+from cdvd_mm.engine.config import load_config
 
 NAMES = ['cdvd_gopro.py', 'edvr/edvr-deblur_gopro.py']
 

@@ -21,8 +21,8 @@ from tiny_training import (
 )
 
 from cdvd_mm import files
-from cdvd_mm.engine.launch import load_config
-from cdvd_mm.engine.saving import find_latest_checkpoint
+from cdvd_mm.engine.checkpoints import find_latest_checkpoint
+from cdvd_mm.engine.config import load_config
 from cdvd_mm.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,10 +16,10 @@ from tiny_training import differences, tiny_config, train, validation
 from torch import nn
 
 from cdvd_mm import files
-from cdvd_mm.engine.errors import TrainingStopped
+from cdvd_mm.engine.checkpoints import find_latest_checkpoint
 from cdvd_mm.engine.hooks import ActivationCheckpointingHook
 from cdvd_mm.engine.hooks.network_hooks import checkpoint_modules
-from cdvd_mm.engine.saving import find_latest_checkpoint
+from cdvd_mm.engine.loop import TrainingStopped
 from cdvd_mm.registry import MODELS
 
 

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     import cv2
 
     from cdvd_mm.bench.loader import benchmark_loader
-    from cdvd_mm.engine.launch import load_config
+    from cdvd_mm.engine.config import load_config
     cv2.setNumThreads(0)  # as in training
     try:
         cfg = load_config(args.config, args.cfg_options)

@@ -33,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     """Measure; return the exit code."""
     args = parse_args(argv)
     from cdvd_mm.bench.training import benchmark_train, to_text
-    from cdvd_mm.engine.launch import init_processes, is_main_process, load_config
+    from cdvd_mm.engine.config import load_config
+    from cdvd_mm.engine.launch import init_processes, is_main_process
     try:
         init_processes(args.launcher)
         report = benchmark_train(load_config(args.config, args.cfg_options), args.cases,

@@ -13,7 +13,7 @@ from mmengine.device import get_device
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
-from cdvd_mm.engine.saving import POINTER
+from cdvd_mm.engine.checkpoints import POINTER
 from cdvd_mm.files import write_atomically
 from cdvd_mm.registry import HOOKS
 

@@ -6,15 +6,11 @@ from functools import partial, wraps
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from cdvd_mm.engine.loop import bare_model
 from cdvd_mm.registry import HOOKS
-
-
-def _bare_model(runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 @HOOKS.register_module()
@@ -42,7 +38,7 @@ class FreezeHook(Hook):
 
     def before_train(self, runner) -> None:
         """Find the parameters."""
-        self.params = [param for name, param in _bare_model(runner).named_parameters()
+        self.params = [param for name, param in bare_model(runner.model).named_parameters()
                        if any(part in name for part in self.names)]
         self.frozen = None
         if not self.params:
@@ -93,7 +89,7 @@ class ActivationCheckpointingHook(Hook):
 
     def before_train(self, runner) -> None:
         """Wrap the parts."""
-        self.wrapped = checkpoint_modules(_bare_model(runner), self.modules)
+        self.wrapped = checkpoint_modules(bare_model(runner.model), self.modules)
 
     def after_train(self, runner) -> None:
         """Unwrap them."""
@@ -165,7 +161,7 @@ class CompileHook(Hook):
 
     def before_train(self, runner) -> None:
         """Compile."""
-        known = dict(_bare_model(runner).named_modules())
+        known = dict(bare_model(runner.model).named_modules())
         for name in self.modules:
             if name not in known:
                 raise ValueError(f'CompileHook: the model has no part {name!r}')

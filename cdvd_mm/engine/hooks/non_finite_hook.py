@@ -8,7 +8,7 @@ import os.path as osp
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
-from cdvd_mm.engine.errors import TrainingStopped
+from cdvd_mm.engine.loop import TrainingStopped
 from cdvd_mm.registry import HOOKS
 
 from .interrupt_hook import InterruptHook

@@ -2,18 +2,11 @@
 
 import sys
 
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from mmengine.runner import BaseLoop
+from rich.progress import Progress, TaskID
 
+from cdvd_mm.progress import progress_bar
 from cdvd_mm.registry import HOOKS
 
 
@@ -23,39 +16,32 @@ class ProgressBarHook(Hook):
 
     Without a terminal (a log file, a batch job) nothing is drawn; MMEngine's
     logger reports the ETA there.
-
-    Args:
-        enabled (bool, optional): Draw or not. Default: None, when standard
-            error is a terminal.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, enabled: bool | None = None) -> None:
-        self.enabled = enabled
+    def __init__(self) -> None:
         self.progress: Progress | None = None
-        self.tasks: dict = {}
+        self.tasks: dict[str, TaskID] = {}
 
     def _start(self, mode: str, total: int, completed: int = 0) -> None:
-        enabled = sys.stderr.isatty() if self.enabled is None else self.enabled
-        if not (enabled and is_main_process()):
+        if not sys.stderr.isatty():
             return
         if self.progress is None:
-            self.progress = Progress(
-                TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
-                TextColumn('{task.fields[note]}'), TimeElapsedColumn(), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True)
+            self.progress = progress_bar(transient=True)
             self.progress.start()
-        self.tasks[mode] = self.progress.add_task(mode, total=total, completed=completed, note='')
+        self.tasks[mode] = self.progress.add_task(mode, total=total, completed=completed)
 
-    def _advance(self, mode: str, note: str = '') -> None:
-        if mode in self.tasks:
-            self.progress.update(self.tasks[mode], advance=1, note=note)
+    def _advance(self, mode: str, description: str | None = None) -> None:
+        if self.progress is not None and mode in self.tasks:
+            self.progress.update(self.tasks[mode], advance=1, description=description)
 
     def _finish(self, mode: str) -> None:
+        if self.progress is None:
+            return
         if mode in self.tasks:
             self.progress.remove_task(self.tasks.pop(mode))
-        if self.progress is not None and not self.tasks:
+        if not self.tasks:
             self.progress.stop()
             self.progress = None
 
@@ -65,8 +51,8 @@ class ProgressBarHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Move it on."""
-        epoch = f'epoch {runner.epoch + 1}/{runner.max_epochs}' if runner.max_epochs else ''
-        self._advance('train', epoch)
+        epoch = f', epoch {runner.epoch + 1}/{runner.max_epochs}' if runner.max_epochs else ''
+        self._advance('train', f'train{epoch}')
 
     def after_train(self, runner) -> None:
         """Close it."""
@@ -97,7 +83,7 @@ class ProgressBarHook(Hook):
         self._finish('test')
 
 
-def _num_batches(loop) -> int:
+def _num_batches(loop: BaseLoop) -> int:
     """Batches of one of MMEngine's loops or MMagic's, which may have several loaders."""
     loaders = getattr(loop, 'dataloaders', None) or [loop.dataloader]
     return sum(len(loader) for loader in loaders)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from mmengine.logging import print_log
 
 from cdvd_mm.data_tools.demo import make_demo_data
-from cdvd_mm.engine.launch import load_config, train
+from cdvd_mm.engine.config import load_config
+from cdvd_mm.engine.launch import train
 
 from .report import compare
 from .run import Comparison

@@ -29,7 +29,7 @@ from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.datasets.gopro import GoProDataset
 from cdvd_mm.datasets.records import Video
 from cdvd_mm.datasets.video_deblur import VideoDeblurDataset
-from cdvd_mm.engine.launch import load_config
+from cdvd_mm.engine.config import load_config
 from cdvd_mm.evaluation.ledger import Ledger
 from cdvd_mm.evaluation.protocols import Protocol, get_protocol
 from cdvd_mm.evaluation.results import count_identical, file_sha256, mean

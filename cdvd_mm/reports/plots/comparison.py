@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from cdvd_mm.datasets.frame_files import write_frame
-from cdvd_mm.engine.launch import load_config
+from cdvd_mm.engine.config import load_config
 from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.scores import score_frame, to_8bit
 from cdvd_mm.inference.model import init_model

@@ -1,4 +1,4 @@
-"""Checkpoints that replace older ones only when they are safely there."""
+"""Checkpoints that replace older ones only when they are safely there, and are loaded strictly."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import os.path as osp
 from collections import deque
 
 from mmengine.dist import is_main_process
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
 
-from cdvd_mm.engine.errors import TrainingStopped
-from cdvd_mm.engine.saving import POINTER
+from cdvd_mm.engine.checkpoints import POINTER, check_state_dict, get_state_dict
+from cdvd_mm.engine.loop import TrainingStopped, bare_model
+from cdvd_mm.engine.runner import RestorationRunner
 from cdvd_mm.files import write_atomically
 from cdvd_mm.registry import HOOKS
 
@@ -105,3 +106,28 @@ class SafeCheckpointHook(CheckpointHook):
     def _remove(path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
+
+
+@HOOKS.register_module()
+class CheckpointCheckHook(Hook):
+    """Refuses a checkpoint of another model before it is loaded.
+
+    MMEngine's runner loads with ``strict=False`` and logs what did not fit;
+    a test would then score a network of random weights.
+
+    Raises:
+        ValueError: From the runner's train or test, listing the weights that
+            are missing, left over or of another shape.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Compare the weights with the runner's model.
+
+        Args:
+            runner: The runner that is about to load.
+            checkpoint: What was read from the file.
+        """
+        source = runner.loading if isinstance(runner, RestorationRunner) else 'the checkpoint'
+        check_state_dict(bare_model(runner.model), get_state_dict(checkpoint, source), source)
