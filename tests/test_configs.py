@@ -16,13 +16,12 @@ CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs'
                  if '_base_' not in path.parts)
 
 
-def window(cfg, size: int, training: bool) -> dict:
+def window(cfg, model, size: int, training: bool) -> dict:
     """A batch of one window as the config's data loader would give it."""
     pipeline_frames = cfg.train_dataloader.dataset.get('num_frames', cfg.get('num_frames', 5))
     if cfg.train_dataloader.dataset.get('mode') == 'video':
-        pipeline_frames = 2  # sequences may have any length
-    if cfg.model.type == 'ClipRestorer':  # so may clips, but for ESTRNN's least
-        pipeline_frames = 3 if cfg.model.generator.type == 'DSTNetPlus' else 5
+        # sequences may have any length that the network takes
+        pipeline_frames = max(2, getattr(model.generator, 'min_frames', 2))
     frames = torch.randint(0, 256, (pipeline_frames, 3, size, size), dtype=torch.uint8)
     sharp = frames if training else frames[pipeline_frames // 2]
     sample = DataSample(gt_img=sharp.float())
@@ -53,12 +52,12 @@ def test_config_trains_and_tests(path):
         cfg.optim_wrapper.pop('dtype', None)  # minutes on a processor that has no half precision
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         before = {name: value.clone() for name, value in model.generator.named_parameters()}
-        losses = model.train().train_step(window(cfg, size, training=True), wrapper)
+        losses = model.train().train_step(window(cfg, model, size, training=True), wrapper)
         assert all(torch.isfinite(torch.as_tensor(value)).all() for value in losses.values())
         moved = [name for name, value in model.generator.named_parameters()
                  if not torch.equal(value, before[name])]
         assert moved, 'no parameter moved'
-        outputs = model.eval().test_step(window(cfg, size, training=False))
+        outputs = model.eval().test_step(window(cfg, model, size, training=False))
     pred = outputs[0].output.pred_img
     assert pred.shape[-3:] == (3, size, size) and torch.isfinite(pred).all()
 

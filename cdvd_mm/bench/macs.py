@@ -75,6 +75,12 @@ class _Counter(FlopCounterMode):
             aten.addcmul_: self._addcmul, aten.linalg_vecdot: self._vecdot,
             **dict.fromkeys((aten.relu, aten.relu_, aten.leaky_relu, aten.leaky_relu_,
                              aten.prelu), self._activation),
+            # whole, or by the kernel that was chosen for it
+            **dict.fromkeys((aten.scaled_dot_product_attention,
+                             aten._scaled_dot_product_flash_attention_for_cpu,
+                             aten._scaled_dot_product_flash_attention,
+                             aten._scaled_dot_product_efficient_attention,
+                             aten._scaled_dot_product_cudnn_attention), self._attention),
         }
         # without the overloads the counter takes composite operators apart
         overloads = {getattr(packet, name): formula for packet, formula in formulas.items()
@@ -100,6 +106,12 @@ class _Counter(FlopCounterMode):
     def _addmm(self, bias: Shape, x: Shape, other: Shape, out_shape: Shape, **kwargs: Any) -> int:
         outputs = math.prod(out_shape)
         return self._add(outputs * x[-1], outputs * (x[-1] + 1))
+
+    def _attention(self, query: Shape, key: Shape, value: Shape, *args: Any, out_shape: Any,
+                   **kwargs: Any) -> int:
+        # query times key, weights times value
+        queries = math.prod(query[:-1])
+        return self._add(queries * key[-2] * (key[-1] + value[-1]))
 
     def _deform_conv(self, x: Shape, weight: Shape, *args: Any, out_shape: Shape) -> int:
         return self._add(math.prod(out_shape) * math.prod(weight[1:]))

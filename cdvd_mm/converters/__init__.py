@@ -46,6 +46,8 @@ CONVERTERS = {
                              'dstnet_plus:convert_dstnet_plus_state_dict', trained_on='rgb'),
     'edvr': Converter("EDVR for deblurring, BasicSR's names", 'edvr:convert_edvr_state_dict',
                       trained_on='rgb'),
+    'estrnn': Converter("ESTRNN of any size, the authors'", 'estrnn:convert_estrnn_state_dict',
+                        trained_on='bgr'),
     # network-default.pytorch as it lies in CDVD-TSP is fed RGB; see the function's options
     'pwcnet': Converter("PWC-Net, the authors' pwc_net.pth.tar and two other forms",
                         'pwcnet:convert_pwcnet_state_dict', trained_on='bgr', prefix='',

@@ -7,7 +7,7 @@ from torch import nn
 from cdvd_mm.bench.macs import count_macs
 from cdvd_mm.bench.plain import plain_details
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
-from cdvd_mm.ops import correlation, filter_adaptive_conv
+from cdvd_mm.ops import correlation, filter_adaptive_conv, sliced_attention
 
 
 def test_convolutions():
@@ -54,6 +54,14 @@ def test_own_operators():
     kernels = torch.zeros(2, 3 * 25, 4, 5)
     assert count_macs(filter_adaptive_conv, features, kernels, 5).parts == {
         'addcmul_': 2 * 25 * 3 * 20}
+
+
+@pytest.mark.parametrize('slices', [1, 3])
+def test_attention(slices):
+    query, key, value = torch.rand(2, 6, 8), torch.rand(2, 5, 8), torch.rand(2, 5, 8)
+    most = 2 * 6 * 5 // slices
+    macs = count_macs(sliced_attention, query, key, value, scale=1., max_weights=most)
+    assert macs.total == 2 * 6 * 5 * (8 + 8)
 
 
 def test_mmcv_correlation():

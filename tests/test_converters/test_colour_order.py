@@ -9,12 +9,20 @@ from cdvd_mm.converters import (
     cdvd_tsp,
     dstnet_plus,
     edvr,
+    estrnn,
     pwcnet,
     raft_small,
     stfan,
 )
 from cdvd_mm.converters.common import exchange_colours
-from cdvd_mm.models.backbones import CDVDNet, CDVDNetNL, DSTNetPlus, EDVRDeblurNet, STFANNet
+from cdvd_mm.models.backbones import (
+    CDVDNet,
+    CDVDNetNL,
+    DSTNetPlus,
+    EDVRDeblurNet,
+    ESTRNNNet,
+    STFANNet,
+)
 from cdvd_mm.models.flow_estimators.mmflow_estimator import RAFT_SMALL, build_network
 
 #: How to make an authors' checkpoint of a fresh network, its converter, and our names of the layers
@@ -32,6 +40,8 @@ NETWORKS = {
     'edvr': (lambda: EDVRDeblurNet(mid_channels=8, num_blocks_reconstruction=1),
              edvr._original_name, edvr.convert_edvr_state_dict,
              ['pre_deblur.to_level1.0.0'], ['conv_last']),
+    'estrnn': (lambda: ESTRNNNet(mid_channels=2, num_blocks=2), estrnn._original_name,
+               estrnn.convert_estrnn_state_dict, ['cell.encoder.0'], ['reconstruction.2']),
     'pwcnet': (build_network, pwcnet.authors_name, pwcnet.convert_pwcnet_state_dict,
                [pwcnet.FIRST_CONV], []),
     'raft-small': (lambda: build_network(RAFT_SMALL), raft_small._original_name,

@@ -132,6 +132,7 @@ NETWORKS = {
     'STFANNet': [SMALL | {'kernel_size': 3}],
     'DSTNetPlus': [SMALL | {'num_filter_blocks': 1}],
     'CDVDNetNL': [SMALL],
+    'ESTRNNNet': [SMALL],
     'WindowUNet': [{'num_frames': 3, 'channels': (4, 6, 8)}],
 }
 # The most specific one counts.

@@ -12,12 +12,12 @@ def test_committed_files_are_up_to_date(repo_root):
 
 
 def test_every_model_folder_is_complete(repo_root):
-    folders = [repo_root / 'configs' / name
-               for name in ('basicvsr_pp', 'cdvd', 'dstnet_plus', 'edvr', 'stfan')]
+    folders = [path.parent for path in (repo_root / 'configs').glob('*/metafile.yml')]
+    assert len(folders) >= 6
     listed = {model['Config'] for content in read_metafiles(str(repo_root)).values()
               for model in content['Models']}
     for folder in folders:
-        assert (folder / 'README.md').is_file() and (folder / 'metafile.yml').is_file()
+        assert (folder / 'README.md').is_file()
         for config in folder.glob('*.py'):
             assert config.relative_to(repo_root).as_posix() in listed
 
@@ -35,7 +35,7 @@ def test_parameters_are_those_of_the_models(repo_root):
             assert model['Metadata']['Parameters'] == count, model['Name']
             published = model['Metadata'].get('Published Parameters')
             if published:
-                assert count == pytest.approx(published, rel=0.001)
+                assert count == pytest.approx(published, rel=0.002)  # 5.498 M printed as 5.49
 
 
 def test_published_numbers_are_found(repo_root, tmp_path):

@@ -5,8 +5,9 @@ from .cdvd_net_nl import CDVDNetNL
 from .cdvd_net_variants import SingleFrameCDVDNet
 from .dstnet_plus import DSTNetPlus
 from .edvr_deblur_net import EDVRDeblurNet
+from .estrnn_net import ESTRNNNet
 from .stfan_net import STFANNet
 from .window_unet import WindowUNet
 
-__all__ = ['CDVDNet', 'CDVDNetNL', 'DSTNetPlus', 'EDVRDeblurNet', 'STFANNet', 'SingleFrameCDVDNet',
-           'WindowUNet']
+__all__ = ['CDVDNet', 'CDVDNetNL', 'DSTNetPlus', 'EDVRDeblurNet', 'ESTRNNNet', 'STFANNet',
+           'SingleFrameCDVDNet', 'WindowUNet']

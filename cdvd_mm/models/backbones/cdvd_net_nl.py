@@ -143,7 +143,8 @@ class CDVDNetNL(BaseModule):
         num_runs (int): how often the network runs, at least 1.
         with_non_local (bool): with the attention.
         patch_size (int): side of the attention's patches at half size.
-        flow_estimator (dict): config of the flow estimator.
+        flow_estimator (dict, optional): config of the flow estimator. None:
+            neighbours are taken as they are.
         prior (dict, optional): config of the sharpness prior. None: without.
         init_cfg (dict, optional): initialisation, see mmengine's BaseModule.
 
@@ -170,14 +171,14 @@ class CDVDNetNL(BaseModule):
                  num_runs: int = 2,
                  with_non_local: bool = True,
                  patch_size: int = 8,
-                 flow_estimator: dict = SPYNET_ESTIMATOR,
+                 flow_estimator: dict | None = SPYNET_ESTIMATOR,
                  prior: dict | None = RELEASED_PRIOR,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         if num_runs < 1:
             raise ValueError(f'num_runs must be 1 or more, not {num_runs}')
         self.num_runs = num_runs
-        self.flow_estimator = MODELS.build(flow_estimator)
+        self.flow_estimator = None if flow_estimator is None else MODELS.build(flow_estimator)
         self.prior = None if prior is None else MODELS.build(prior)
         self.extractor = nn.Sequential(
             nn.Conv2d(3, mid_channels, 3, padding=1),
@@ -253,8 +254,11 @@ class CDVDNetNL(BaseModule):
             features = self.non_local(features)
         return list(features.unbind(1))
 
-    def _flows(self, frames: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def _flows(self, frames: Tensor) -> tuple[list[Tensor | None], list[Tensor | None]]:
         """Flow from every frame to the next, and from the next to it: t - 1 times (n, 2, h, w)."""
+        if self.flow_estimator is None:
+            still: list[Tensor | None] = [None] * (frames.shape[1] - 1)
+            return still, still
         size = tuple(frames.shape[-2:])
         encoded = [self.flow_estimator.encode(frame) for frame in frames.unbind(1)]
         pairs = list(zip(encoded, encoded[1:]))
@@ -268,5 +272,5 @@ class CDVDNetNL(BaseModule):
         return self.prior(triple).to(features.dtype)
 
 
-def _warp(state: Tensor, flow: Tensor) -> Tensor:
-    return flow_warp(state, flow, padding_mode='zeros')
+def _warp(state: Tensor, flow: Tensor | None) -> Tensor:
+    return state if flow is None else flow_warp(state, flow, padding_mode='zeros')

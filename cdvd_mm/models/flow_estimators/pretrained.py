@@ -25,6 +25,9 @@ class PretrainedEstimator(BaseModule):
             there.
     """
 
+    source = 'tools/model_converters/convert.py makes them from the published files'
+    """Where the weights come from, for messages."""
+
     def __init__(self, estimator: BaseModule, init_cfg: dict | None = None) -> None:
         if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
             raise ValueError(f"{type(self).__name__} takes init_cfg=dict(type='Pretrained', "
@@ -50,8 +53,8 @@ class PretrainedEstimator(BaseModule):
     def _has_checkpoint(self) -> bool:
         if osp.isfile(self.checkpoint):
             return True
-        message = (f'no weights of {type(self.estimator).__name__} at {self.checkpoint}; the '
-                   'tools/model_converters/convert.py makes them from the published files')
+        message = (f'no weights of {type(self.estimator).__name__} at {self.checkpoint}; '
+                   f'{self.source}')
         if self.checkpoint_required:
             raise FileNotFoundError(message)
         print_log(f'{message}. The flow network starts untrained.', logger='current',

@@ -27,6 +27,8 @@ class SpyNetEstimator(PretrainedEstimator):
             which also names the errors. Default: None, PyTorch's own start.
     """
 
+    source = "OpenMMLab's spynet_20210409-c6c1bd09.pth is taken as it is"
+
     def __init__(self, init_cfg: dict | None = None) -> None:
         super().__init__(SPyNet(pretrained=None), init_cfg)
 

@@ -120,7 +120,10 @@ def test_ablations():
     resampling = c * c * (27 + 48) + 2 * c
     assert parameters(small(with_non_local=False)) == whole - attention - resampling
     frames = torch.rand(1, 3, 3, 32, 32)
-    for options in (dict(num_runs=1), dict(prior=None), dict(with_non_local=False)):
+    spynet = parameters(small().flow_estimator)
+    assert parameters(small(flow_estimator=None)) == whole - spynet
+    for options in (dict(num_runs=1), dict(prior=None), dict(with_non_local=False),
+                    dict(flow_estimator=None)):
         assert small(**options)(frames).shape == frames.shape
     with pytest.raises(ValueError, match='num_runs must be 1 or more, not 0'):
         small(num_runs=0)
