@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 
 from cdvd_mm.video.container import write_container
-from cdvd_mm.video.encoder import SegmentEncoder
+from cdvd_mm.video.encoder import SegmentEncoder, ffmpeg_messages
 from cdvd_mm.video.encoding import CONTAINERS, EncodeSpec, plan_encoding
 from cdvd_mm.video.folder_reader import IMAGE_SUFFIXES
 from cdvd_mm.video.frames import FrameReader, VideoInfo
@@ -187,4 +188,9 @@ def _try(encoding: EncodeSpec) -> None:
             segment = encoder.finish()
         finally:
             encoder.writer.discard()
-        write_container(Path(folder) / 'trial', encoding, [segment])
+        try:
+            with ffmpeg_messages() as messages:
+                write_container(Path(folder) / 'trial', encoding, [segment])
+        except (av.FFmpegError, ValueError) as error:
+            raise ValueError(f'{encoding.container} cannot hold what {encoding.codec} makes: '
+                             f'{"; ".join(messages) or error}') from error

@@ -38,7 +38,8 @@ def write_container(path: Path, spec: EncodeSpec, segments: list[Path],
         end (Fraction, optional): Time in the source where copying ends.
 
     Raises:
-        RuntimeError: The segments do not fit each other.
+        ValueError: The segments were encoded by different versions of the encoder.
+        RuntimeError: The segments do not fit each other otherwise.
     """
     footers = [read_footer(segment) for segment in segments]
     options = {'movflags': 'faststart'} if spec.container in ('mp4', 'mov') else {}
@@ -62,8 +63,8 @@ def write_container(path: Path, spec: EncodeSpec, segments: list[Path],
             output.start_encoding()
             extradata = bytes(video.codec_context.extradata or b'')
             if any(footer.extradata != extradata for footer in footers):
-                raise RuntimeError('the segments were encoded with another version of the '
-                                   'encoder: start again with --no-resume')
+                raise ValueError('the segments were encoded with another version of the '
+                                 'encoder: start again with --no-resume')
             _interleave(output, _video_packets(segments, video, spec, offset), others)
     finally:
         if original is not None:

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
 from .color import rgb_to_frame
 from .encoding import EncodeSpec
 from .segments import SegmentWriter, StoredPacket
+
+
+@contextlib.contextmanager
+def ffmpeg_messages() -> Iterator[list[str]]:
+    """Collect what FFmpeg says of errors meanwhile, and keep it off the screen."""
+    messages: list[str] = []
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as log:
+            try:
+                yield messages
+            finally:
+                messages += [text.strip() for _, _, text in log]
+    finally:
+        av.logging.set_level(level)
 
 
 def configure(context: VideoCodecContext, spec: EncodeSpec) -> None:
@@ -77,11 +96,16 @@ class SegmentEncoder:
         configure(self._context, spec)
         self._context.thread_type = 'AUTO'
         try:
-            self._context.open(strict=False)
+            with ffmpeg_messages() as messages:
+                self._context.open(strict=False)
         except av.FFmpegError as error:
             raise ValueError(f'the encoder {spec.codec} refuses these settings '
                              f'({dict(spec.options)}, {spec.pix_fmt}, '
-                             f'{spec.width}x{spec.height}): {error}') from error
+                             f'{spec.width}x{spec.height}): '
+                             f'{"; ".join(messages) or error}') from error
+        if self._context.options:  # what nobody has taken
+            raise ValueError(f'the encoder {spec.codec} has no option '
+                             f'{", ".join(self._context.options)}')
         self._palette = _Palette(spec) if spec.codec == 'gif' else None
 
     def encode(self, image: np.ndarray, pts: int, duration: int) -> None:
@@ -111,10 +135,10 @@ class SegmentEncoder:
         """Flush the encoder and close the segment.
 
         Raises:
-            RuntimeError: The encoder gave another number of packets than it got frames.
+            ValueError: The encoder gave another number of packets than it got frames.
         """
         self._store(self._context.encode(None))
         if self.writer.count != self.count:
-            raise RuntimeError(f'{self.spec.codec} made {self.writer.count} packets of '
-                               f'{self.count} frames: choose another codec')
+            raise ValueError(f'{self.spec.codec} made {self.writer.count} packets of '
+                             f'{self.count} frames: choose another codec')
         return self.writer.close(bytes(self._context.extradata or b''), self._last_duration)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,16 +22,51 @@ _ALIASES = {
     'h264': 'libx264', 'x264': 'libx264', 'h265': 'libx265', 'hevc': 'libx265',
     'x265': 'libx265', 'vp9': 'libvpx-vp9', 'av1': 'libsvtav1', 'prores': 'prores_ks',
 }
-# codec -> (option that --quality sets, its default, further defaults)
-_QUALITY = {
-    'libx264': ('crf', '16', {'preset': 'medium'}),
-    'libx265': ('crf', '18', {'preset': 'medium', 'x265-params': 'log-level=error'}),
-    'libvpx-vp9': ('crf', '20', {'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '3'}),
-    'libsvtav1': ('crf', '22', {'preset': '7'}),
-    'prores_ks': ('profile', '3', {}),
-    'mpeg4': ('q', '2', {}),
-    'ffv1': (None, None, {'level': '3'}),
-    'gif': (None, None, {'global_palette': '0'}),
+
+
+@dataclasses.dataclass(frozen=True)
+class _Quality:
+    """What ``quality`` means to an encoder.
+
+    Args:
+        options (tuple[str, ...]): The encoder's options that it sets.
+        default (float): Where none is given.
+        lowest (float): Best quality.
+        highest (float): Worst quality (ProRes: the other way round).
+    """
+
+    options: tuple[str, ...]
+    default: float
+    lowest: float
+    highest: float
+
+    def settings(self, quality: float | None) -> dict[str, str]:
+        """The options' values."""
+        return dict.fromkeys(self.options, f'{self.default if quality is None else quality:g}')
+
+    def allows(self, value: str) -> bool:
+        """Whether the option may have this value."""
+        try:
+            return self.lowest <= float(value) <= self.highest
+        except ValueError:
+            return False
+
+
+_QUALITIES = {
+    'libx264': _Quality(('crf', ), 16, 0, 51),
+    'libx265': _Quality(('crf', ), 18, 0, 51),
+    'libvpx-vp9': _Quality(('crf', ), 20, 0, 63),
+    'libsvtav1': _Quality(('crf', ), 22, 1, 63),
+    'prores_ks': _Quality(('profile', ), 3, 0, 5),
+    'mpeg4': _Quality(('qmin', 'qmax'), 2, 1, 31),
+}
+_DEFAULTS = {
+    'libx264': {'preset': 'medium'},
+    'libx265': {'preset': 'medium', 'x265-params': 'log-level=error'},
+    'libvpx-vp9': {'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '3'},
+    'libsvtav1': {'preset': '7'},
+    'ffv1': {'level': '3'},
+    'gif': {'global_palette': '0'},
 }
 
 
@@ -68,6 +102,23 @@ class EncodeSpec:
 
 
 
+def _encoder_options(codec: str, quality: float | None,
+                     codec_options: dict[str, str]) -> dict[str, str]:
+    """All options of an encoder."""
+    options, meaning = dict(_DEFAULTS.get(codec, {})), _QUALITIES.get(codec)
+    if meaning is None:
+        if quality is not None:
+            raise ValueError(f'--quality has no meaning for the encoder {codec}; --codec-options '
+                             'sets its own options')
+        return options | codec_options
+    options |= meaning.settings(quality) | codec_options
+    for name in meaning.options:
+        if not meaning.allows(options[name]):
+            raise ValueError(f'{name}={options[name]} is not possible with {codec}: expected a '
+                             f'quality from {meaning.lowest:g} to {meaning.highest:g}')
+    return options
+
+
 def _pixel_format(codec: str, info: VideoInfo, odd: tuple[bool, bool]) -> str:
     """The encoder's pixel format that is closest to the input's."""
     offered = [f.name for f in av.codec.Codec(codec, 'w').video_formats or ()]
@@ -101,8 +152,8 @@ def _pixel_format(codec: str, info: VideoInfo, odd: tuple[bool, bool]) -> str:
 
 
 def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
-                  codec: str | None = None, quality: str | float | None = None,
-                  codec_options: Mapping[str, str] | None = None) -> EncodeSpec:
+                  codec: str | None = None, quality: float | None = None,
+                  codec_options: dict[str, str] | None = None) -> EncodeSpec:
     """Choose encoder and settings for an output file.
 
     Args:
@@ -111,8 +162,8 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
         size (tuple[int, int]): Width and height of the frames to be written, as stored.
         codec (str, optional): Encoder, or h264, h265, vp9, av1, ffv1, prores.
             Default: H.264 (more than 8 bits: H.265), VP9 (AV1) for webm.
-        quality (str | float, optional): The encoder's constant quality (CRF).
-        codec_options (Mapping[str, str], optional): Further options of the encoder.
+        quality (float, optional): The encoder's constant quality (CRF).
+        codec_options (dict[str, str], optional): Further options of the encoder.
 
     Returns:
         EncodeSpec: What :class:`SegmentEncoder` and :func:`write_container` need.
@@ -137,14 +188,7 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
                          f'{", ".join(sorted(_ALIASES) + ["ffv1"])}') from error
     if available.type != 'video':
         raise ValueError(f'{codec!r} is an encoder for {available.type}, not for video')
-    option, default, further = _QUALITY.get(codec, (None, None, {}))
-    options = dict(further)
-    if quality is not None and option is None:
-        raise ValueError(f'--quality has no meaning for the encoder {codec}')
-    if option is not None:
-        options[option] = str(default if quality is None else quality)
-    options.update({k: str(v) for k, v in (codec_options or {}).items()})
-
+    options = _encoder_options(codec, quality, codec_options or {})
     width, height = size
     pix_fmt = _pixel_format(codec, info, (width % 2 == 1, height % 2 == 1))
     color = info.color
