@@ -348,12 +348,14 @@ def options_table(cls: type) -> str:
     for one in _options(cls):
         if one.declared.hidden:
             continue
-        value = '' if one.kind is bool else one.metavar or '\\|'.join(one.declared.choices or ())
+        choices = '|'.join(one.declared.choices or ())
+        value = '' if one.kind is bool else one.metavar or choices
         shown = value if one.declared.positional else f'{one.flag} {value}'.strip()
-        text = one.declared.help.replace('|', '\\|')
-        default = 'required' if one.required else one.default_text
-        lines.append(f'| `{shown}` | `{one.name}` | {default and f"`{default}`"} | {text} |')
-    return '\n'.join(lines).replace('`required`', 'required')
+        name = f'{one.name}=False' if one.default is True else one.name
+        default = 'required' if one.required else one.default_text and f'`{one.default_text}`'
+        cells = (f'`{shown}`', f'`{name}`', default, one.declared.help.replace('<', '\\<'))
+        lines.append('| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |')
+    return '\n'.join(lines)
 
 
 def load(name: str) -> Any:

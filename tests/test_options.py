@@ -30,7 +30,7 @@ class ShowOptions:
     seats: tuple[int, ...] = option((1, 2), 'seats to keep')
     loop: bool = option(False, 'begin again at the end')
     sound: bool = option(True, 'without sound')
-    volume: int | None = option(None, 'loudness', shown_default='as the film says')
+    volume: int | None = option(None, 'loudness, <quiet> to loud', shown_default='as the film says')
     amp: str | None = option(None, 'amplifier', choices=('auto', 'valve'), bare='auto')
     settings: dict[str, Any] | None = option(None, 'of the projector')
     labels: dict[str, str] | None = option(None, 'words | signs')
@@ -97,7 +97,8 @@ def test_the_dataclass_has_the_last_word():
 def test_help_names_defaults():
     text = ' '.join(parser().format_help().split())
     assert 'frames a second, 50 % more at fairs (default: 30)' in text
-    assert 'seats to keep (default: 1 2)' in text and 'loudness (default: as the film says)' in text
+    assert 'seats to keep (default: 1 2)' in text
+    assert 'loudness, <quiet> to loud (default: as the film says)' in text
     assert 'begin again at the end --no-sound' in text and 'nobody' not in text
 
 
@@ -109,8 +110,8 @@ TABLE = """\
 | `--rate FPS` | `rate` | `30` | frames a second, 50 % more at fairs |
 | `--seats SEATS` | `seats` | `1 2` | seats to keep |
 | `--loop` | `loop` |  | begin again at the end |
-| `--no-sound` | `sound` |  | without sound |
-| `--volume VOLUME` | `volume` | `as the film says` | loudness |
+| `--no-sound` | `sound=False` |  | without sound |
+| `--volume VOLUME` | `volume` | `as the film says` | loudness, \\<quiet> to loud |
 | `--amp auto\\|valve` | `amp` |  | amplifier |
 | `--settings KEY=VALUE` | `settings` |  | of the projector |
 | `--labels KEY=VALUE` | `labels` |  | words \\| signs |

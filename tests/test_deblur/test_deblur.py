@@ -30,6 +30,7 @@ class Brighten(torch.nn.Module):
 
     num_frames = 3
     size_divisor = 4
+    min_size = 4
 
     def forward(self, frames):
         return 0.8 * frames[:, 1] + 0.1 * (frames[:, 0] + frames[:, 2])
