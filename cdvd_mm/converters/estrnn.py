@@ -9,7 +9,6 @@ from cdvd_mm.models.backbones.estrnn_net import ESTRNNNet
 
 from .common import exchange_colours, rename_strictly
 
-PREFIX = 'model.'
 #: start of our names -> the authors' names
 RULES = [
     (r'cell\.encoder\.0\.', 'cell.F_B0.'),
@@ -33,7 +32,7 @@ def _original_name(name: str) -> str:
         name = re.sub('^' + pattern, replacement, name)
     name = DENSE_CONV.sub(r'.dense_layers.\1.conv.', name)
     # what is left of this name is a dense block's own fusion
-    return PREFIX + name.replace('.fuse.', '.conv1x1.')
+    return name.replace('.fuse.', '.conv1x1.')
 
 
 def convert_estrnn_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -44,8 +43,8 @@ def convert_estrnn_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     turned around.
 
     Args:
-        state (Mapping[str, Tensor]): Parameters by the authors' names,
-            ``model....`` (``module.`` in front of it is dropped on reading).
+        state (Mapping[str, Tensor]): Parameters by the authors' names, without
+            ``module.model.`` in front.
 
     Returns:
         dict[str, Tensor]: State dict of ``ESTRNNNet`` in that form.
@@ -54,9 +53,9 @@ def convert_estrnn_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ValueError: If parameters are missing, left over or of other shapes.
     """
     options = {}
-    if f'{PREFIX}cell.F_B0.weight' in state:
+    if 'cell.F_B0.weight' in state:
         blocks = {re.sub(r'^.*RDBs\.(\d+)\..*$', r'\1', key) for key in state if 'RDBs.' in key}
-        options = dict(mid_channels=state[f'{PREFIX}cell.F_B0.weight'].shape[0],
+        options = dict(mid_channels=state['cell.F_B0.weight'].shape[0],
                        num_blocks=max(1, len(blocks)))
     network = ESTRNNNet(**options)
     names = {name: _original_name(name) for name in network.state_dict()}

@@ -16,13 +16,13 @@ def original_state():
 
 def test_names_are_the_authors(shared):
     expected = json.loads((shared / 'reference' / 'estrnn_state_dict.json').read_text())
-    assert {f'module.{_original_name(key)}': list(value.shape)
+    assert {f'module.model.{_original_name(key)}': list(value.shape)
             for key, value in ESTRNNNet().state_dict().items()} == expected
 
 
 def test_file_of_any_size(tmp_path):
     original = original_state()
-    torch.save({'epoch': 500, 'state_dict': {f'module.{key}': value
+    torch.save({'epoch': 500, 'state_dict': {f'module.model.{key}': value
                                              for key, value in original.items()}},
                tmp_path / 'model_best.pth.tar')
     convert('estrnn', str(tmp_path / 'model_best.pth.tar'), str(tmp_path / 'b.pth'))
@@ -36,8 +36,8 @@ def test_file_of_any_size(tmp_path):
 
 def test_what_does_not_fit_is_named():
     state = original_state()
-    state['stranger.weight'] = state.pop('model.fusion.condense.bias')
-    with pytest.raises(ValueError, match=r'missing \(1\): model.fusion.condense.bias.*'
+    state['stranger.weight'] = state.pop('fusion.condense.bias')
+    with pytest.raises(ValueError, match=r'missing \(1\): fusion.condense.bias.*'
                        r'left over \(1\): stranger.weight'):
         convert_estrnn_state_dict(state)
     with pytest.raises(ValueError, match='ESTRNN'):

@@ -20,7 +20,7 @@ def released(shared):
     arrays, weights = load_reference(shared, 'estrnn')
     network = ESTRNNNet().eval()
     network.load_state_dict(convert_estrnn_state_dict(
-        {name.removeprefix('module.'): value for name, value in weights.items()}))
+        {name.removeprefix('module.model.'): value for name, value in weights.items()}))
     return arrays, network
 
 
