@@ -13,8 +13,11 @@ LAYOUTS = {
     'gopro': '{split}/{video}/{kind}/{number:06d}.png',
     'dvd': 'quantitative_datasets/{video}/{kind}/{number:05d}.jpg',
     'repacked': '{split}/{kind}/{video}/{number:05d}.png',
+    'bsd': 'BSD_1ms8ms/{split}/{video}/{kind}/RGB/{number:08d}.png',
+    'reds': '{split}_{kind}/{video}/{number:08d}.png',
 }
-KINDS = {'gopro': ('blur', 'sharp'), 'dvd': ('input', 'GT'), 'repacked': ('blur', 'gt')}
+KINDS = {'gopro': ('blur', 'sharp'), 'dvd': ('input', 'GT'), 'repacked': ('blur', 'gt'),
+         'bsd': ('Blur', 'Sharp'), 'reds': ('blur', 'sharp')}
 
 
 def save(path: Path, image: np.ndarray) -> None:
@@ -28,7 +31,8 @@ def save(path: Path, image: np.ndarray) -> None:
 
 def frame(video: str, number: int, kind: str, size=(48, 64)) -> np.ndarray:
     """A smooth picture with its own colours for every video, frame and kind."""
-    rng = np.random.default_rng([sum(map(ord, video)), number, kind in ('sharp', 'GT', 'gt')])
+    is_sharp = kind in ('sharp', 'Sharp', 'GT', 'gt')
+    rng = np.random.default_rng([sum(map(ord, video)), number, is_sharp])
     small = rng.integers(0, 256, (size[0] // 8 + 1, size[1] // 8 + 1, 3), dtype=np.uint8)
     return cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)
 

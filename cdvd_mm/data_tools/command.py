@@ -41,7 +41,7 @@ def _print_report(report: Report) -> None:
     for name, split in report.splits.items():
         sizes = ', '.join(f'{size} ({count})' for size, count in split.sizes.items())
         with_gt = sum(video.sharp is not None for video in split.videos)
-        published = f'{split.expected[0]} / {split.expected[1]}' if split.expected else '-'
+        published = ' / '.join('?' if n is None else str(n) for n in split.expected or ()) or '-'
         table.add_row(name, split.layout or '-', str(len(split.videos)), str(split.num_frames),
                       published, sizes or '-', f'{with_gt} of {len(split.videos)}')
     console.print(table)

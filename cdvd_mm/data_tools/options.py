@@ -9,13 +9,13 @@ from cdvd_mm.options import REQUIRED, option, positional
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
-    """Check a download of DVD or GOPRO (or own pairs), and write the store that trains fastest.
+    """Check a download of DVD, GOPRO, BSD or REDS, or own pairs; write what trains fastest.
 
     Example: prepare GOPRO data/GOPRO --deep --store data/GOPRO_store
     """
 
     dataset: str = positional('GOPRO also for own pairs with its folders',
-                              choices=('DVD', 'GOPRO'))
+                              choices=('DVD', 'GOPRO', 'BSD', 'REDS'))
     root: str = positional('folder of the dataset', metavar='ROOT')
     deep: bool = option(False, 'decode every frame')
     json: str | None = option(None, 'write the report as JSON as well', metavar='REPORT')

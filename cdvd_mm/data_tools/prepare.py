@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from cdvd_mm.datasets.bsd import BSDDataset
 from cdvd_mm.datasets.dvd import DVDDataset
 from cdvd_mm.datasets.frame_files import decode_frame, read_bytes
 from cdvd_mm.datasets.frame_store import is_store, unfinished_store
 from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.datasets.gopro import GoProDataset
 from cdvd_mm.datasets.layouts import (
+    EXPECTED,
     VideoFolder,
     find_layout,
     list_frames,
@@ -23,14 +25,15 @@ from cdvd_mm.datasets.layouts import (
     video_folders,
 )
 from cdvd_mm.datasets.records import FrameError, Problem, Video
+from cdvd_mm.datasets.reds import REDSDataset
 from cdvd_mm.datasets.video_deblur import VideoDeblurDataset, check_frames
 from cdvd_mm.files import write_atomically
 from cdvd_mm.progress import track
 
 from .store_writer import write_store
 
-DATASETS_BY_NAME: dict[str, type[VideoDeblurDataset]] = {'DVD': DVDDataset, 'GOPRO': GoProDataset}
-SPLITS = ('train', 'test')
+DATASETS_BY_NAME: dict[str, type[VideoDeblurDataset]] = {
+    'DVD': DVDDataset, 'GOPRO': GoProDataset, 'BSD': BSDDataset, 'REDS': REDSDataset}
 
 
 @dataclass
@@ -39,7 +42,7 @@ class SplitReport:
 
     layout: str | None = None
     official: bool = False
-    expected: tuple[int, int] | None = None
+    expected: tuple[int, int | None] | None = None
     videos: list[Video] = field(default_factory=list)
 
     @property
@@ -67,8 +70,8 @@ class Report:
     """All that a check found.
 
     Attributes:
-        dataset: 'DVD' or 'GOPRO'.
-        root: Its folder.
+        dataset: 'DVD', 'GOPRO', 'BSD' or 'REDS'.
+        root: Its folder; of BSD that of an exposure.
         deep: Whether every frame was decoded.
         splits: What was found of each split.
         problems: What has to be put right.
@@ -94,8 +97,8 @@ def prepare(dataset: str, root: str, deep: bool = False, json_path: str | None =
     """Check a dataset and, where nothing is wrong with it, write its frame store.
 
     Args:
-        dataset: 'DVD' or 'GOPRO' (also own pairs with GOPRO's folders).
-        root: Its folder.
+        dataset: 'DVD', 'GOPRO' (also own pairs with GOPRO's folders), 'BSD' or 'REDS'.
+        root: Its folder; of BSD that of an exposure, or one with a single exposure in it.
         deep: Decode every frame, with all cores.
         json_path: Write the report there.
         store: Folder of the store to write, or to go on with.
@@ -136,20 +139,24 @@ def check_dataset(dataset: str, root: str, deep: bool = False,
         raise FileNotFoundError(f'{root} is empty; put the dataset there as described in '
                                 'docs/en/dataset_prepare.md')
     cls = DATASETS_BY_NAME[dataset]
+    if issubclass(cls, BSDDataset):
+        root = cls.find_root(root)
     report = Report(dataset, root, deep)
     folders: dict[str, list[VideoFolder]] = {}
-    for split in SPLITS:
+    for split in cls.SPLITS:
         folders[split] = _check_split(report, cls, split)
     if not any(folders.values()) and not report.problems:
         raise FileNotFoundError(
             f'no videos of {dataset} in {root}. Expected '
-            + ('quantitative_datasets/<video>/{input,GT}/' if dataset == 'DVD'
-               else '{train,test}/<video>/{blur,sharp}/')
-            + f' or {{train,test}}/{{blur,gt}}/<video>/; found {sorted(os.listdir(root))[:10]}')
-    _check_official(report, cls)
-    for split in SPLITS:
+            f'{" or ".join(EXPECTED[layout] for layout in cls.LAYOUTS)}; found '
+            f'{sorted(os.listdir(root))[:10]}')
+    if cls.OFFICIAL_TEST_VIDEOS:
+        _check_official(report, cls)
+    for split in cls.SPLITS:
         report.problems += check_frames(report.splits[split].videos)
         report.problems += _check_gamma(folders[split])
+        if not cls.OFFICIAL_TEST_VIDEOS:
+            _check_counts(report, cls, split)
     if deep:
         report.problems += _decode_all(report, workers)
     return report
@@ -182,7 +189,7 @@ def _check_split(report: Report, cls: type[VideoDeblurDataset], split: str) -> l
 def _check_official(report: Report, cls: type[VideoDeblurDataset]) -> None:
     """Compare names and counts with the published dataset, if this is meant to be it."""
     official = set(cls.OFFICIAL_TEST_VIDEOS)
-    train, test = ({v.name: v for v in report.splits[s].videos} for s in SPLITS)
+    train, test = ({v.name: v for v in report.splits[s].videos} for s in cls.SPLITS)
     leaked = sorted(official & set(train))
     for name in leaked:
         report.problems.append(Problem(
@@ -204,7 +211,7 @@ def _check_official(report: Report, cls: type[VideoDeblurDataset]) -> None:
             report.problems.append(Problem(
                 test[name].blur[0].rsplit(os.sep, 1)[0], f'{len(test[name])} frames, the published '
                 f'video has {expected}', 'download it again'))
-    for split in SPLITS:
+    for split in cls.SPLITS:
         result = report.splits[split]
         result.official, result.expected = True, cls.OFFICIAL_COUNTS[split]
         found = (len(result.videos), result.num_frames)
@@ -213,6 +220,34 @@ def _check_official(report: Report, cls: type[VideoDeblurDataset]) -> None:
                 report.root, f'train: {found[0]} videos with {found[1]} frames, the published '
                 f'dataset has {result.expected[0]} with {result.expected[1]}',
                 'download what is missing, or remove what is not part of it'))
+
+
+def _check_counts(report: Report, cls: type[BSDDataset] | type[REDSDataset], split: str) -> None:
+    """Compare counts and sizes with the published dataset, where names do not tell it.
+
+    A split with at least half of the published videos is meant to be it.
+    """
+    result, (videos, frames) = report.splits[split], cls.OFFICIAL_COUNTS[split]
+    if not result.videos:
+        return
+    if 2 * len(result.videos) < videos:
+        report.notes.append(f'{split}: {len(result.videos)} of the {videos} videos of '
+                            f'{report.dataset}: a part of it or own pairs, counts are not compared')
+        return
+    result.official, result.expected = True, (videos, frames)
+    if len(result.videos) != videos:
+        report.problems.append(Problem(
+            report.root, f'{split}: {len(result.videos)} videos, the published dataset has '
+            f'{videos}', 'download what is missing, or remove what is not part of it'))
+    for video in result.videos:
+        folder = os.path.dirname(video.blur[0])
+        if frames is not None and len(video) != frames // videos:
+            report.problems.append(Problem(folder, f'{len(video)} frames, the published video has '
+                                           f'{frames // videos}', 'download it again'))
+        if video.size not in (None, cls.OFFICIAL_SIZE):
+            (height, width), (h, w) = video.size, cls.OFFICIAL_SIZE
+            report.problems.append(Problem(folder, f'{width}x{height}, the published video is '
+                                           f'{w}x{h}', 'download it again'))
 
 
 def _check_gamma(folders: list[VideoFolder]) -> list[Problem]:

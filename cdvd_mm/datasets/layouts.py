@@ -1,11 +1,15 @@
 """Find the videos of a dataset folder, whichever way it was packed.
 
-Three ways are in use, and told apart by looking:
+Five ways are in use, and told apart by looking:
 
 * ``published`` GOPRO: ``{train,test}/<video>/{blur,sharp}/000001.png`` (and ``blur_gamma``, which
   is never used);
 * ``published`` DVD: ``quantitative_datasets/<video>/{input,GT}/00000.jpg``, without split folders;
-* ``repacked``, as CDVD-TSP uses both: ``{train,test}/{blur,gt}/<video>/<frame>``.
+* ``published`` BSD: ``{train,valid,test}/<video>/{Blur,Sharp}/RGB/00000000.png`` in the folder of
+  an exposure (the frames may lie in ``Blur`` and ``Sharp`` themselves);
+* ``published`` REDS: ``{train,val}_{blur,sharp}/<video>/00000000.png``, in the root or, as the
+  archives unpack, in its folders ``train`` and ``val``; ``val`` is the split 'test';
+* ``repacked``, as CDVD-TSP uses GOPRO and DVD: ``{train,test}/{blur,gt}/<video>/<frame>``.
 """
 
 from __future__ import annotations
@@ -19,6 +23,15 @@ from .frame_files import IMAGE_SUFFIXES
 from .records import Problem, Video
 
 DVD_FOLDER = 'quantitative_datasets'
+REDS_SPLITS = {'train': 'train', 'test': 'val'}
+EXPECTED = {
+    'gopro': '{train,test}/<video>/{blur,sharp}/',
+    'dvd': f'{DVD_FOLDER}/<video>/{{input,GT}}/',
+    'bsd': '{train,valid,test}/<video>/{Blur,Sharp}/RGB/',
+    'reds': '{train,val}_{blur,sharp}/<video>/',
+    'repacked': '{train,test}/{blur,gt}/<video>/',
+}
+"""Folders of each layout, for messages."""
 
 
 @dataclass
@@ -54,20 +67,24 @@ def sub_folders(path: str) -> list[str]:
 
 
 def find_layout(root: str, split: str) -> str | None:
-    """Which of the three layouts a folder has.
+    """Which of the layouts a folder has.
 
     Args:
         root: The dataset's folder.
-        split: 'train' or 'test'.
+        split: 'train', 'test', or 'valid' of BSD.
 
     Returns:
-        'repacked', 'gopro', 'dvd', or ``None`` when it is none of them.
+        'repacked', 'gopro', 'dvd', 'bsd', 'reds', or ``None`` when it is none of them.
     """
+    if reds_base(root, split) is not None:
+        return 'reds'
     folder = os.path.join(root, split)
     if os.path.isdir(folder):
         names = sub_folders(folder)
         if 'blur' in names and _holds_folders(os.path.join(folder, 'blur')):
             return 'repacked'
+        if any({'Blur', 'Sharp'} & set(sub_folders(os.path.join(folder, n))) for n in names):
+            return 'bsd'
         if any(os.path.isdir(os.path.join(folder, n, kind)) for n in names
                for kind in ('blur', 'blur_gamma', 'sharp')):
             return 'gopro'
@@ -85,6 +102,14 @@ def dvd_base(root: str) -> str:
     return base if os.path.isdir(base) else root
 
 
+def reds_base(root: str, split: str) -> str | None:
+    """Folder that holds ``<part>_blur`` and ``<part>_sharp`` of REDS; ``None``: there is none."""
+    part = REDS_SPLITS.get(split, split)
+    return next((base for base in (root, os.path.join(root, part))
+                 if any(os.path.isdir(os.path.join(base, f'{part}_{kind}'))
+                        for kind in ('blur', 'sharp'))), None)
+
+
 def _holds_folders(path: str) -> bool:
     return bool(sub_folders(path))
 
@@ -95,7 +120,7 @@ def video_folders(root: str, split: str, layout: str,
 
     Args:
         root: The dataset's folder.
-        split: 'train' or 'test'.
+        split: 'train', 'test', or 'valid' of BSD.
         layout: As :func:`find_layout` gives it.
         official_test: Names of the official test videos; they make the split where the layout has
             no split folders.
@@ -103,21 +128,15 @@ def video_folders(root: str, split: str, layout: str,
     Returns:
         The videos, sorted by name, and those that lack their blurred frames.
     """
-    videos, problems = [], []
     if layout == 'repacked':
-        blur_root, sharp_root = (os.path.join(root, split, kind) for kind in ('blur', 'gt'))
-        sharp_names = set(sub_folders(sharp_root)) if os.path.isdir(sharp_root) else set()
-        blur_names = set(sub_folders(blur_root))
-        for name in sorted(blur_names):
-            sharp = os.path.join(sharp_root, name) if name in sharp_names else None
-            videos.append(VideoFolder(name, os.path.join(blur_root, name), sharp))
-        for name in sorted(sharp_names - blur_names):
-            problems.append(Problem(os.path.join(sharp_root, name),
-                                    f'video without blurred frames ({blur_root}/{name} is missing)',
-                                    'restore them or remove the video'))
-        return videos, problems
-    if layout == 'gopro':
-        base, names = os.path.join(root, split), ('blur', 'sharp')
+        return _kinds_first(*(os.path.join(root, split, kind) for kind in ('blur', 'gt')))
+    if layout == 'reds':
+        part, base = REDS_SPLITS[split], reds_base(root, split)
+        return _kinds_first(*(os.path.join(base, f'{part}_{kind}') for kind in ('blur', 'sharp')))
+    videos, problems = [], []
+    if layout in ('gopro', 'bsd'):
+        base = os.path.join(root, split)
+        names = ('blur', 'sharp') if layout == 'gopro' else ('Blur', 'Sharp')
         folders = sub_folders(base)
     else:
         base, names = dvd_base(root), ('input', 'GT')
@@ -125,6 +144,8 @@ def video_folders(root: str, split: str, layout: str,
         folders = [f for f in sub_folders(base) if (f in test) == (split == 'test')]
     for name in folders:
         blur, sharp = (os.path.join(base, name, kind) for kind in names)
+        if layout == 'bsd':
+            blur, sharp = map(_rgb_folder, (blur, sharp))
         if os.path.isdir(blur):
             videos.append(VideoFolder(name, blur, sharp if os.path.isdir(sharp) else None))
         elif os.path.isdir(os.path.join(base, name, 'blur_gamma')):
@@ -133,6 +154,27 @@ def video_folders(root: str, split: str, layout: str,
         else:
             problems.append(Problem(blur, 'missing', 'restore the blurred frames of this video or '
                                     'remove its folder'))
+    return videos, problems
+
+
+def _rgb_folder(folder: str) -> str:
+    """Where BSD's frames lie: in ``RGB`` (raw data may lie beside it), or in the folder itself."""
+    inner = os.path.join(folder, 'RGB')
+    return inner if os.path.isdir(inner) else folder
+
+
+def _kinds_first(blur_root: str,
+                 sharp_root: str) -> tuple[list[VideoFolder], list[Problem]]:
+    """The videos where blurred and sharp ones lie in a folder each."""
+    blur_names, sharp_names = (set(sub_folders(path)) if os.path.isdir(path) else set()
+                               for path in (blur_root, sharp_root))
+    videos = [VideoFolder(name, os.path.join(blur_root, name),
+                          os.path.join(sharp_root, name) if name in sharp_names else None)
+              for name in sorted(blur_names)]
+    problems = [Problem(os.path.join(sharp_root, name),
+                        f'video without blurred frames ({blur_root}/{name} is missing)',
+                        'restore them or remove the video')
+                for name in sorted(sharp_names - blur_names)]
     return videos, problems
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
@@ -16,10 +17,11 @@ from cdvd_mm.windows import ENDS, equal_runs, scored_frames, split_runs, window_
 
 from .frame_files import probe_frame
 from .frame_store import is_store, open_store, unfinished_store
-from .layouts import find_layout, pair_frames, sub_folders, video_folders
+from .layouts import EXPECTED, VideoFolder, find_layout, pair_frames, sub_folders, video_folders
 from .official import official_test_videos
 from .records import FrameError, Problem, Video
 
+T = TypeVar('T', Video, VideoFolder)
 _READERS = 8  # threads that read the frames' headers; they wait for the disk
 
 
@@ -49,7 +51,7 @@ class VideoDeblurDataset(BaseDataset):
 
     Args:
         data_root: Folder of the dataset, or several to be used together.
-        split: 'train' or 'test'.
+        split: One of ``SPLITS``: 'train' or 'test'.
         num_frames: Frames of a window, odd, at least 3.
         pipeline: Transforms.
         mode: 'window' or 'video'.
@@ -83,6 +85,8 @@ class VideoDeblurDataset(BaseDataset):
     OFFICIAL_TEST_VIDEOS: tuple[str, ...] = ()
     #: Layouts of :func:`find_layout` that this dataset comes in.
     LAYOUTS: tuple[str, ...] = ('gopro', 'dvd', 'repacked')
+    #: Names of its splits.
+    SPLITS: tuple[str, ...] = ('train', 'test')
 
     def __init__(self,
                  data_root: str | Sequence[str],
@@ -101,8 +105,8 @@ class VideoDeblurDataset(BaseDataset):
                  skip_keys: Sequence[str] = (),
                  test_mode: bool = False,
                  **kwargs) -> None:
-        if split not in ('train', 'test'):
-            raise ValueError(f"split must be 'train' or 'test', found {split!r}")
+        if split not in self.SPLITS:
+            raise ValueError(f'split must be one of {", ".join(self.SPLITS)}, found {split!r}')
         if mode not in ('window', 'video'):
             raise ValueError(f"mode must be 'window' or 'video', found {mode!r}")
         if not isinstance(num_frames, int) or num_frames < 3 or num_frames % 2 == 0:
@@ -255,20 +259,38 @@ class VideoDeblurDataset(BaseDataset):
                       'metric is computed', logger='current', level=logging.WARNING)
         return self._unique_names(found)
 
+    def splits_on_disk(self) -> tuple[str, ...]:
+        """The splits, as they lie on the disk, that this one is made of."""
+        return (self.split, )
+
+    def choose(self, split: str, videos: Sequence[T]) -> list[T]:
+        """Those of a split on the disk that belong to this one, under the names they get here.
+
+        Args:
+            split: One of :meth:`splits_on_disk`.
+            videos: Its videos, or their folders.
+        """
+        return list(videos)
+
     def _root_videos(self, root: str) -> tuple[list[Video], list[Problem], list[str]]:
         if is_store(root):
-            return self._select(open_store(root).videos(self.split), root, 'store'), [], []
+            stored = [video for split in self.splits_on_disk()
+                      for video in self.choose(split, open_store(root).videos(split))]
+            return self._select(stored, root, 'store'), [], []
         unfinished = unfinished_store(root)
         if unfinished:
             raise FileNotFoundError(unfinished)
-        layout = find_layout(root, self.split)
-        if layout is None or layout not in self.LAYOUTS:
-            raise FileNotFoundError(self._no_layout(root, layout))
-        official = self.OFFICIAL_TEST_VIDEOS or official_test_videos(layout)
-        folders, problems = video_folders(root, self.split, layout, official)
-        folders = self._select(folders, root, layout)
+        found, problems = [], []
+        for split in self.splits_on_disk():
+            layout = find_layout(root, split)
+            if layout is None or layout not in self.LAYOUTS:
+                raise FileNotFoundError(self._no_layout(root, split, layout))
+            official = self.OFFICIAL_TEST_VIDEOS or official_test_videos(layout)
+            folders, wrong = video_folders(root, split, layout, official)
+            found += self.choose(split, folders)
+            problems += wrong
         videos, extra = [], []
-        for folder in folders:
+        for folder in self._select(found, root, layout):
             video, wrong, more = pair_frames(folder)
             problems += wrong
             extra += more
@@ -298,7 +320,7 @@ class VideoDeblurDataset(BaseDataset):
                              f'has {sorted(names)}')
         return [video for video in videos if video.name in set(self.only_videos)]
 
-    def _no_layout(self, root: str, layout: str | None) -> str:
+    def _no_layout(self, root: str, split: str, layout: str | None) -> str:
         if not os.listdir(root):
             return (f'data_root {root!r} is empty; put the dataset there as described in '
                     'docs/en/dataset_prepare.md')
@@ -306,14 +328,12 @@ class VideoDeblurDataset(BaseDataset):
         if layout is not None:
             return (f'{root} has the layout of {layout.upper()}, {type(self).__name__} expects '
                     f'{" or ".join(self.LAYOUTS)}; use the dataset class that fits')
-        if 'gopro' in self.LAYOUTS or 'repacked' in self.LAYOUTS:
-            split_folder = os.path.join(root, self.split)
-            if os.path.isdir(split_folder) and not sub_folders(split_folder):
-                return f'{split_folder} is empty; put the videos of the split there'
-        return (f'no videos for split {self.split!r} found in {root}. Expected '
-                f'{self.split}/<video>/{{blur,sharp}}/, {self.split}/{{blur,gt}}/<video>/ or '
-                f'quantitative_datasets/<video>/{{input,GT}}/; found {found or "no folders"}. See '
-                'docs/en/dataset_prepare.md')
+        split_folder = os.path.join(root, split)
+        if os.path.isdir(split_folder) and not sub_folders(split_folder):
+            return f'{split_folder} is empty; put the videos of the split there'
+        return (f'no videos for split {split!r} found in {root}. Expected '
+                f'{" or ".join(EXPECTED[name] for name in self.LAYOUTS)}; found '
+                f'{found or "no folders"}. See docs/en/dataset_prepare.md')
 
     @staticmethod
     def _raise_problems(problems: list[Problem]) -> None:

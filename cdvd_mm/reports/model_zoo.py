@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import yaml
 
@@ -51,9 +51,9 @@ def find_published(config: str) -> dict:
 
     Returns:
         dict: ``name`` of the collection, ``results`` (list of dicts with
-        ``dataset``, ``PSNR``, ``SSIM``, ``source``), ``parameters``, ``macs``
-        (numbers, or None) and ``form``, what they belong to if that is not
-        this very config; empty where nothing is known.
+        ``dataset``, ``PSNR``, ``SSIM`` if known, ``source``), ``parameters``,
+        ``macs`` (numbers, or None) and ``form``, what they belong to if that
+        is not this very config; empty where nothing is known.
     """
     folder = os.path.dirname(os.path.abspath(config))
     paths = [os.path.join(folder, 'metafile.yml'),
@@ -87,6 +87,12 @@ def _published(model: dict, content: dict) -> dict:
                                 **result['Metrics']})
     return {'name': model['In Collection'], 'results': results, 'parameters': parameters,
             'macs': macs, 'form': ', '.join(form) if form else None}
+
+
+def scores_in_words(metrics: Mapping[str, float]) -> str:
+    """'31.67 / 0.9279', or without SSIM where none was published."""
+    ssim = f' / {metrics["SSIM"]:.4f}' if 'SSIM' in metrics else ''
+    return f'{metrics["PSNR"]:.2f}{ssim}'
 
 
 def make_index(root: str) -> str:
@@ -135,9 +141,7 @@ def _rows(model: dict) -> Iterator[str]:
         cells = {'published': ['-', '-'], 'own': ['-', '-']}
         for result in results:
             if result['Dataset'] == dataset and 'Metrics' in result:
-                metrics = result['Metrics']
-                cells[result['Kind']] = [f'{metrics["PSNR"]:.2f} / {metrics["SSIM"]:.4f}',
-                                         result['Source']]
+                cells[result['Kind']] = [scores_in_words(result['Metrics']), result['Source']]
         yield (f'| {config} | {dataset} | {metadata["Parameters"] / 1e6:.3f} | '
                f'{cells["published"][0]} | {cells["published"][1]} | {cells["own"][0]} | '
                f'{weights} |')

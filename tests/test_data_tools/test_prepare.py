@@ -104,5 +104,5 @@ def test_nothing_to_check(make_dataset, tmp_path, tool, capsys):
     assert tool.main(['GOPRO', str(tmp_path / 'nowhere')]) == 1
     assert 'does not exist' in capsys.readouterr().err
     with pytest.raises(SystemExit) as error:
-        tool.main(['REDS', str(root)])
+        tool.main(['KITTI', str(root)])
     assert error.value.code == 2

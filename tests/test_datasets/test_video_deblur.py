@@ -223,7 +223,7 @@ def test_even_or_odd_window_lengths(make_dataset, num_frames):
 
 def test_wrong_arguments(make_dataset):
     root = make_dataset(train={'a': 5})
-    for kwargs, message in ((dict(split='val'), "'train' or 'test', found 'val'"),
+    for kwargs, message in ((dict(split='val'), "one of train, test, found 'val'"),
                             (dict(mode='clip'), "'window' or 'video', found 'clip'"),
                             (dict(repeat=0), 'repeat must be at least 1'),
                             (dict(run_length=0), 'run_length must be at least 1')):
@@ -246,7 +246,7 @@ def test_missing_and_empty_roots(tmp_path):
     with pytest.raises(FileNotFoundError, match='train is empty'):
         GoProDataset(tmp_path)
     (tmp_path / 'train' / 'a').mkdir()
-    with pytest.raises(FileNotFoundError, match=r'Expected train/<video>/\{blur,sharp\}'):
+    with pytest.raises(FileNotFoundError, match=r'Expected \{train,test\}/<video>/\{blur,sharp\}'):
         GoProDataset(tmp_path)
 
 

@@ -1,7 +1,7 @@
 """The rows of the report's table, as text; the same for Markdown and HTML."""
 
 from cdvd_mm.evaluation.results import identical_in_words
-from cdvd_mm.reports.model_zoo import find_published
+from cdvd_mm.reports.model_zoo import find_published, scores_in_words
 
 from .run import BLURRED, Comparison, Outcome
 
@@ -64,7 +64,7 @@ def _scores(comparison: Comparison, published: dict) -> str:
     if not results:
         return '-'
     form = 'full form, ' if published.get('form') else ''
-    return form + '; '.join(f'{result["dataset"]}: {result["PSNR"]:.2f} / {result["SSIM"]:.4f}'
+    return form + '; '.join(f'{result["dataset"]}: {scores_in_words(result)}'
                             for result in results)
 
 
