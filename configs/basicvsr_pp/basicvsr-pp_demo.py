@@ -7,13 +7,7 @@ _base_ = './basicvsr-pp_gopro.py'
 
 model = dict(generator=dict(mid_channels=8, num_blocks=1))
 
-train_pipeline = [
-    dict(type='LoadVideoFrames', crop_size=96),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
-    dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
-    dict(type='PackInputs', meta_keys={{_base_.meta_keys}}),
-]
+train_pipeline = [dict(type='LoadVideoFrames', crop_size=96), *_base_.train_pipeline[1:]]
 train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,

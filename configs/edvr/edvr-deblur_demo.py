@@ -6,13 +6,7 @@ model = dict(
     generator=dict(
         mid_channels=16, deform_groups=4, num_blocks_extraction=1, num_blocks_reconstruction=2))
 
-train_pipeline = [
-    dict(type='LoadVideoFrames', crop_size=64),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
-    dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
-    dict(type='PackInputs', meta_keys={{_base_.meta_keys}}),
-]
+train_pipeline = [dict(type='LoadVideoFrames', crop_size=64), *_base_.train_pipeline[1:]]
 train_dataloader = dict(
     batch_size=4,
     num_workers=0,

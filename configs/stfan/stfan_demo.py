@@ -4,13 +4,11 @@ _base_ = './stfan_gopro.py'
 
 model = dict(generator=dict(mid_channels=8, num_blocks=1))
 
+# square patches: turned as well
 train_pipeline = [
-    dict(type='LoadVideoFrames', crop_size=64),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
+    dict(type='LoadVideoFrames', crop_size=64), *_base_.train_pipeline[1:-1],
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
-    dict(type='PackInputs', meta_keys={{_base_.meta_keys}}),
-]
+    _base_.train_pipeline[-1]]
 train_dataloader = dict(
     batch_size=2,
     num_workers=0,

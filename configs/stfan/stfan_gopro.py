@@ -5,14 +5,10 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 
-train_pipeline = [
-    dict(type='LoadVideoFrames', crop_size=(320, 448)),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
-    dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
-    dict(type='PackInputs', meta_keys={{_base_.meta_keys}}),
-]
-test_pipeline = [dict(type='LoadVideoFrames'),
-                 dict(type='PackInputs', meta_keys={{_base_.meta_keys}})]
+train_pipeline = [  # without the transposition: patches are not square
+    dict(type='LoadVideoFrames', crop_size=(320, 448)), *_base_.train_pipeline[1:3],
+    _base_.train_pipeline[-1]]
+test_pipeline = [dict(type='LoadVideoFrames'), _base_.test_pipeline[-1]]
 
 train_dataloader = dict(
     dataset=dict(
