@@ -18,7 +18,7 @@ from cdvd_mm.evaluation import PROTOCOLS, score_frame
 from cdvd_mm.evaluation.configure import configure_test
 from cdvd_mm.evaluation.evaluate_frames import evaluate_frames
 from cdvd_mm.evaluation.protocols import dataset_args
-from cdvd_mm.reports.plots.results import plot_results
+from cdvd_mm.reports.plots import plot_results
 
 
 def load_tool(path):

@@ -9,7 +9,7 @@ pytest.importorskip('skimage', reason='the photographs come with scikit-image')
 
 from cdvd_mm.data_tools.demo import DemoSettings, make_demo_data  # noqa: E402
 from cdvd_mm.inference.model import init_model  # noqa: E402
-from cdvd_mm.reports.plots.comparison import (  # noqa: E402
+from cdvd_mm.reports.plots import (  # noqa: E402
     ComparedFrame,
     _most_blurred_part,
     _spread,

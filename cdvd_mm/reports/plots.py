@@ -1,23 +1,171 @@
-"""A trained model beside what went in and what should have come out, in one picture."""
+"""Pictures of results: scores over time, the worst frames, a model beside input and truth."""
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
-from torch import Tensor
+from torch import Tensor, nn
 
 from cdvd_mm.datasets.frame_files import write_frame
+from cdvd_mm.datasets.frames import read_frame
+from cdvd_mm.datasets.records import FrameError
 from cdvd_mm.engine.config import load_config
-from cdvd_mm.evaluation.protocols import get_protocol
+from cdvd_mm.evaluation.protocols import Protocol, get_protocol
+from cdvd_mm.evaluation.results import mean
 from cdvd_mm.evaluation.scores import score_frame, to_8bit
 from cdvd_mm.inference.model import init_model
+from cdvd_mm.models.protocols import CascadeNetwork
 from cdvd_mm.ops import pad_to_multiple
 from cdvd_mm.progress import track
 from cdvd_mm.registry import DATASETS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_KINDS = (('blur_path', 'blurred'), ('pred_path', 'restored'), ('gt_path', 'sharp'))
+
+
+def load_report(path: str) -> dict:
+    """Read a ``results.json``; ``path`` may be its folder.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        ValueError: It is no report, or has no scores.
+    """
+    if os.path.isdir(path):
+        path = os.path.join(path, 'results.json')
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'no report {path}; tools/test.py and evaluate_frames.py write one')
+    with open(path, encoding='utf-8') as file:
+        try:
+            report = json.load(file)
+            scored = bool(report['overall'])
+            report['frames'][:1], report['protocol']['name']
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f'{path} is no report of this package ({error!r})') from error
+    if not scored:
+        raise ValueError(f'{path} has no scores (there was no ground truth), nothing can be drawn')
+    return report
+
+
+def plot_results(reports: list[str], out: str, metric: str = 'PSNR', worst: int = 4,
+                 labels: list[str] | None = None) -> list[str]:
+    """Draw reports.
+
+    Args:
+        reports: ``results.json`` files or their folders; several are drawn into the same axes, and
+            must be of one protocol.
+        out: Folder for the pictures.
+        metric: 'PSNR', 'SSIM' or 'LPIPS'.
+        worst: How many of the first report's worst frames to show, blurred, restored and sharp as
+            far as their files are still there.
+        labels: Names of the reports in the legend.
+
+    Returns:
+        Paths of the pictures: ``<metric>_over_time.png`` and ``worst_frames.png``.
+
+    Raises:
+        FileNotFoundError, ValueError: As :func:`load_report`; different protocols; a metric that a
+            report does not have.
+    """
+    loaded = [load_report(path) for path in reports]
+    protocols = sorted({report['protocol']['name'] for report in loaded})
+    if len(protocols) > 1:
+        raise ValueError(f'the reports are of different protocols, {protocols}; their numbers '
+                         'cannot be compared')
+    for path, report in zip(reports, loaded):
+        if metric not in report['overall']:
+            raise ValueError(f'{path} has no {metric}, it has {sorted(report["overall"])}')
+    labels = labels or [os.path.basename(os.path.abspath(path)) for path in reports]
+    if len(labels) != len(reports):
+        raise ValueError(f'{len(labels)} label(s) for {len(reports)} report(s)')
+    os.makedirs(out, exist_ok=True)
+    written = [_over_time(loaded, labels, metric, protocols[0], out)]
+    if worst > 0:
+        path = _worst_frames(loaded[0], metric, worst, out)
+        written += [path] if path else []
+    return written
+
+
+def _figure(**options: Any) -> Figure:
+    """A figure of matplotlib, which is optional."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'the picture needs matplotlib: pip install matplotlib') from error
+    return Figure(**options)
+
+
+def _over_time(reports: list[dict], labels: list[str], metric: str, protocol: str,
+               out: str) -> str:
+    videos = list(dict.fromkeys(name for report in reports for name in report['videos']))
+    columns = min(3, len(videos))
+    rows = -(-len(videos) // columns)
+    figure = _figure(figsize=(4.5 * columns, 2.6 * rows + 0.4), layout='constrained')
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, video in zip(axes, videos):
+        for report, label in zip(reports, labels):
+            own = [r for r in report['frames'] if r['video'] == video]
+            values = [float(r[metric]) for r in own]
+            if not values:
+                continue
+            axis.plot([r['frame_index'] for r in own], values, marker='.', linewidth=1,
+                      label=f'{label}: {mean(values):.4g}')
+        axis.set_title(video, fontsize=9)
+        axis.set_xlabel('frame')
+        axis.set_ylabel(f'{metric} (dB)' if metric == 'PSNR' else metric)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    for axis in axes[len(videos):]:
+        axis.set_axis_off()
+    totals = ', '.join(f'{label} {float(report["overall"][metric]):.4g}'
+                       for report, label in zip(reports, labels))
+    figure.suptitle(f'{metric} by protocol {protocol}, mean over frames: {totals}', fontsize=10)
+    path = os.path.join(out, f'{metric.lower()}_over_time.png')
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _worst_frames(report: dict, metric: str, count: int, out: str) -> str | None:
+    sign = -1 if metric == 'LPIPS' else 1
+    frames = sorted(report['frames'], key=lambda r: sign * float(r[metric]))[:count]
+    pictures = [[(_read(row.get(kind)), title) for kind, title in _KINDS] for row in frames]
+    shown = [i for i in range(len(_KINDS)) if any(line[i][0] is not None for line in pictures)]
+    if not shown:
+        print_log('the worst frames are not drawn: none of their files is there (test with '
+                  '--save-frames)', logger='current')
+        return None
+    figure = _figure(figsize=(4.2 * len(shown), 2.7 * len(frames) + 0.3), layout='constrained')
+    axes = figure.subplots(len(frames), len(shown), squeeze=False)
+    for row, line, row_axes in zip(frames, pictures, axes):
+        for axis, i in zip(row_axes, shown):
+            image, title = line[i]
+            if image is not None:
+                axis.imshow(image)
+            axis.set_axis_off()
+            axis.set_title(f'{title}: {row["key"]} ({metric} {float(row[metric]):.4g})'
+                           if i == shown[0] else title, fontsize=7)
+    path = os.path.join(out, 'worst_frames.png')
+    figure.savefig(path, dpi=130)
+    return path
+
+
+def _read(path: str | None) -> np.ndarray | None:
+    if path is None:
+        return None
+    try:
+        return read_frame(path)
+    except (FrameError, OSError, ValueError):
+        return None
 
 
 @dataclass
@@ -95,7 +243,7 @@ def plot_comparison(config: str, checkpoint: str, out_dir: str, num_examples: in
         raise ValueError(f'num_examples must be at least 1, found {num_examples}')
     cfg = load_config(config, options)
     model = init_model(cfg, checkpoint, device)
-    if not hasattr(model.generator, 'forward_details'):
+    if not isinstance(model.generator, CascadeNetwork):
         raise ValueError(f'{config}: {type(model.generator).__name__} has no stages to look into; '
                          'the comparison needs a CDVDNet')
     init_default_scope(cfg.get('default_scope', 'cdvd_mm'))
@@ -116,13 +264,12 @@ def plot_comparison(config: str, checkpoint: str, out_dir: str, num_examples: in
         kept.append(frame)
         kept.sort(key=lambda entry: entry.psnr_blurred)
         del kept[num_examples:]
-    psnr_blurred, psnr_restored = np.mean(scores, axis=0)
+    psnr_blurred, psnr_restored = map(mean, zip(*scores))
     figure = os.path.join(out_dir, 'comparison.png')
     title = (f'{len(scores)} test frames, mean PSNR: blurred {psnr_blurred:.2f} dB, '
              f'restored {psnr_restored:.2f} dB')
     draw_comparison(_spread(examples, num_examples), title, figure)
-    return ComparisonResult(len(scores), float(psnr_blurred), float(psnr_restored), figure,
-                            restored_dir)
+    return ComparisonResult(len(scores), psnr_blurred, psnr_restored, figure, restored_dir)
 
 
 def draw_comparison(frames: list[ComparedFrame], title: str, path: str) -> None:
@@ -139,11 +286,6 @@ def draw_comparison(frames: list[ComparedFrame], title: str, path: str) -> None:
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'the picture needs matplotlib: pip install matplotlib') from error
     with_prior = any(frame.sharpness is not None for frame in frames)
     columns = 4 if with_prior else 3
     height, width = frames[0].sharp.shape[:2]
@@ -152,7 +294,7 @@ def draw_comparison(frames: list[ComparedFrame], title: str, path: str) -> None:
     # Room for the title, the names of the columns and a line under every picture, in inches.
     top, below, bar = 0.65, 0.27, 0.75 if with_prior else 0.05
     size = columns * (cell + 0.06) + bar, top + len(frames) * (row + below)
-    figure = Figure(figsize=size, dpi=150, facecolor='white')
+    figure = _figure(figsize=size, dpi=150, facecolor='white')
     figure.text(0.03 / size[0], 1 - 0.2 / size[1], title, fontsize=12, weight='bold', va='center')
     lowest = min((frame.sharpness.min() for frame in frames if frame.sharpness is not None),
                  default=0.0)
@@ -189,7 +331,7 @@ def draw_comparison(frames: list[ComparedFrame], title: str, path: str) -> None:
     figure.savefig(path)
 
 
-def _protocol_of(cfg):
+def _protocol_of(cfg: Config) -> Protocol:
     metrics = cfg.test_evaluator.get('metrics', [])
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     return get_protocol(next((metric.protocol for metric in metrics if 'protocol' in metric),
@@ -197,7 +339,7 @@ def _protocol_of(cfg):
 
 
 @torch.no_grad()
-def _compare(model, data: dict, protocol) -> ComparedFrame:
+def _compare(model: nn.Module, data: dict, protocol: Protocol) -> ComparedFrame:
     """Restore the centre of one window, as a test dataset packs it, and score it."""
     sample = data['data_samples']
     if 'gt_img' not in sample:
