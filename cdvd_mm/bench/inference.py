@@ -27,7 +27,7 @@ from cdvd_mm.system import device_name
 
 from .macs import count_macs
 from .memory import peak_memory
-from .plain import restore_window_plainly
+from .plain import SteppedCascade, restore_window_plainly
 
 FORMS = ('plain', 'streaming')
 _DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -372,9 +372,9 @@ def benchmark(config: str, checkpoint: str | None = None, device: str = 'auto',
         torch.set_num_threads(threads)
     model = init_model(config, checkpoint, device, cfg_options)
     network = model.generator
-    if not hasattr(network, 'restore_triples'):
+    if not isinstance(network, SteppedCascade):
         raise ValueError(f'{config}: {type(network).__name__} is no cascade; the benchmark '
-                         'compares forms of CDVDNet')
+                         'compares forms of cascades')
     for width, height in sizes:
         if width % network.size_divisor or height % network.size_divisor:
             raise ValueError(f'{width}x{height}: sides must be multiples of '

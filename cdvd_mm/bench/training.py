@@ -30,7 +30,7 @@ from cdvd_mm.registry import MODELS
 from cdvd_mm.system import device_name
 
 from .memory import peak_memory
-from .plain import plain_details
+from .plain import SteppedCascade, plain_details
 
 CASES = {
     'plain': dict(plain=True),
@@ -76,10 +76,12 @@ class Step:
                  dtype: str | None = None, channels_last: bool = False, fused: bool = False,
                  compile: bool = False, checkpointing: bool = False) -> None:  # noqa: A002
         self.model = copy.deepcopy(model).to(device).train()
+        self.model.set_training_step(0, logs=False)  # as most steps of a training
         self.device = device
         generator = self.model.generator
         if plain:
-            generator.forward_details = lambda *args: plain_details(generator, *args)
+            generator.forward_stages = lambda *args: [
+                details.restored for details in plain_details(generator, *args)]
         if channels_last:
             generator.to(memory_format=torch.channels_last)
         if checkpointing:
@@ -160,7 +162,7 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
     the time it waits for its next batch is the part ``data``.
 
     Args:
-        cfg (Config): A training config of CDVDNet.
+        cfg (Config): A training config of a cascade.
         cases (list[str], optional): Names of :data:`CASES`. Default: None,
             those that make sense on the device.
         size (int): Height and width of the patch.
@@ -178,8 +180,8 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
         weights and moments take, and ``loss`` of the first step.
 
     Raises:
-        ValueError: An unknown case, a network without flow, or a device that
-            is not there.
+        ValueError: An unknown case, a network that is no cascade, or a device
+            that is not there.
         FileNotFoundError: ``data_root`` is not there.
     """
     chosen = select_device(device)
@@ -239,15 +241,16 @@ def to_text(report: dict) -> str:
 
 def _build(cfg: Config) -> nn.Module:
     settings = copy.deepcopy(cfg.model)
-    if not settings.generator.get('flow_estimator', True):
-        raise ValueError('the benchmark compares forms of the cascade with flow, but the config '
-                         'has flow_estimator=None')
     settings.pop('stage_milestones', None)  # all stages
     if settings.generator.get('flow_estimator'):
         settings.generator.flow_estimator.pop('init_cfg', None)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('cdvd_mm'):
-        return MODELS.build(settings)
+        model = MODELS.build(settings)
+    if not isinstance(model.generator, SteppedCascade):
+        raise ValueError(f'{type(model.generator).__name__} is no cascade; the benchmark compares '
+                         'forms of cascades')
+    return model
 
 
 def _loader(cfg: Config, data_root: str, size: int, batch_size: int) -> DataLoader:

@@ -23,7 +23,7 @@ from cdvd_mm.evaluation.results import mean
 from cdvd_mm.evaluation.scores import score_frame, to_8bit
 from cdvd_mm.inference.model import init_model
 from cdvd_mm.models.protocols import CascadeNetwork
-from cdvd_mm.ops import pad_to_multiple
+from cdvd_mm.ops import run_padded
 from cdvd_mm.progress import track
 from cdvd_mm.registry import DATASETS
 
@@ -346,13 +346,11 @@ def _compare(model: nn.Module, data: dict, protocol: Protocol) -> ComparedFrame:
         raise ValueError(f'{sample.key}: there is no sharp frame to compare with')
     batch = model.data_preprocessor({'inputs': [data['inputs']], 'data_samples': [sample]}, False)
     frames = batch['inputs']  # (1, t, 3, h, w), RGB in [0, 1]
-    height, width = frames.shape[-2:]
-    details = model.generator.forward_details(
-        pad_to_multiple(frames, model.generator.size_divisor))[-1]
-    sharpness = None
-    if details.sharpness is not None:
-        sharpness = details.sharpness[0, 0, 0, :height, :width].cpu().numpy()
-    restored = _picture(255 * details.restored[0, 0, :, :height, :width])
+    network: CascadeNetwork = model.generator
+    details = run_padded(network.forward_details, frames, network.size_divisor,
+                         network.min_size)[-1]
+    sharpness = None if details.sharpness is None else details.sharpness[0, 0, 0].cpu().numpy()
+    restored = _picture(255 * details.restored[0, 0])
     blurred = _picture(data['inputs'][len(data['inputs']) // 2])
     sharp = _picture(sample.gt_img)
     return ComparedFrame(

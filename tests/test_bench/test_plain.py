@@ -9,6 +9,7 @@ SMALL = dict(mid_channels=4, num_blocks=1)
 
 @pytest.mark.parametrize('options', [
     dict(type='CDVDNet'), dict(type='CDVDNet', prior=None),
+    dict(type='CDVDNet', flow_source='blurred'),
     dict(type='CDVDNet', flow_estimator=None), dict(type='SingleFrameCDVDNet')])
 def test_plain_form_is_the_same_network(options):
     net = MODELS.build(dict(options, **SMALL)).eval()

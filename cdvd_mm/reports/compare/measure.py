@@ -9,8 +9,7 @@ from torch import Tensor
 
 from cdvd_mm.bench.macs import count_macs
 from cdvd_mm.bench.memory import peak_memory
-from cdvd_mm.bench.plain import plain_details
-from cdvd_mm.models.backbones.cdvd_net import CDVDNet
+from cdvd_mm.bench.plain import SteppedCascade, plain_details
 
 from .models import CLIP_FRAMES, ComparedModel
 
@@ -30,17 +29,17 @@ def measure_macs(model: ComparedModel, size: int = MACS_SIZE) -> dict:
 
     Returns:
         dict: ``macs``, ``macs_as_published`` (see
-        :attr:`Macs.as_published`), ``macs_parts``; of CDVDNet, whose
-        published number computes every pair on its own, also
+        :attr:`Macs.as_published`), ``macs_parts``; of cascades, for
+        which the published number computes every pair on its own, also
         ``macs_plain`` and ``macs_plain_as_published``.
     """
-    frames = torch.rand(1, model.num_frames or CLIP_FRAMES, 3, size, size, device=model.device)
-    macs = count_macs(model.restorer.forward_tensor, frames)
+    frames = torch.rand(model.num_frames or CLIP_FRAMES, 3, size, size, device=model.device)
+    macs = count_macs(model.restore, frames)
     if model.num_frames is None:
-        macs = (macs - count_macs(model.restorer.forward_tensor, frames[:, :-2])) // 2
+        macs = (macs - count_macs(model.restore, frames[:-2])) // 2
     result = {'macs': macs.total, 'macs_as_published': macs.as_published, 'macs_parts': macs.parts}
-    if isinstance(model.network, CDVDNet):
-        plain = count_macs(plain_details, model.network, frames)
+    if isinstance(model.network, SteppedCascade):
+        plain = count_macs(plain_details, model.network, frames[None])
         result.update(macs_plain=plain.total, macs_plain_as_published=plain.as_published)
     return result
 

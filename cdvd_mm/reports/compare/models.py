@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cdvd_mm.inference.model import init_model
+from cdvd_mm.models.protocols import ClipNetwork, WindowNetwork
 from cdvd_mm.windows import window_indices
 
 CLIP_FRAMES = 5
@@ -90,7 +91,7 @@ class ComparedModel:
     @property
     def num_frames(self) -> int | None:
         """Frames of its windows; None for models that go through whole videos."""
-        return getattr(self.network, 'num_frames', None)
+        return self.network.num_frames if isinstance(self.network, WindowNetwork) else None
 
     def count_parameters(self) -> int:
         """Parameters of the network."""
@@ -113,8 +114,11 @@ class ComparedModel:
             Tensor: (3, h, w), or (t, 3, h, w) of a whole-video model; RGB,
             not clamped.
         """
+        restorer = self.restorer
+        run = restorer.restore_video if isinstance(self.network, ClipNetwork) \
+            else restorer.forward_tensor
         with torch.no_grad():
-            return self.restorer.forward_tensor(frames[None])[0]
+            return run(frames[None])[0]
 
     def restore_video(self, frames: Tensor, wanted: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
         """Restore the wanted frames of a video.

@@ -3,14 +3,15 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 import torch
 
 from cdvd_mm.datasets.frames import read_frame
-from cdvd_mm.models.backbones.cdvd_net import CDVDNet
-from cdvd_mm.ops import pad_to_multiple
+from cdvd_mm.models.protocols import CascadeNetwork
+from cdvd_mm.ops import run_padded
 from cdvd_mm.windows import window_indices
 
 from .models import ComparedModel
@@ -149,7 +150,7 @@ def find_crops(comparison: Comparison, count: int = 4, size: int = 96) -> list[E
 
 def explain_cascade(comparison: Comparison, outcome: Outcome,
                     device: str = 'auto') -> Example | None:
-    """Show flow and sharpness prior of CDVDNet on the first example's frame.
+    """Show flow and sharpness prior of a cascade on the first example's frame.
 
     Args:
         comparison (Comparison): The results.
@@ -164,7 +165,8 @@ def explain_cascade(comparison: Comparison, outcome: Outcome,
     if outcome.entry is None or outcome.error:
         return None
     model = ComparedModel(outcome.entry, device)
-    if not isinstance(model.network, CDVDNet):
+    network = model.network
+    if not isinstance(network, CascadeNetwork):
         return None
     key = find_examples(comparison, 1)[0].key
     name, stem = key.rsplit('/', 1)
@@ -172,18 +174,17 @@ def explain_cascade(comparison: Comparison, outcome: Outcome,
     indices = window_indices(video.stems.index(stem), 3, len(video))
     frames = torch.from_numpy(np.stack([read_frame(video.blur[i]) for i in indices]))
     frames = frames.permute(0, 3, 1, 2).to(model.device)[None] / 255
-    height, width = frames.shape[-2:]
     with torch.no_grad():
-        details, = model.network.forward_details(
-            pad_to_multiple(frames, model.network.size_divisor), num_active_stages=1)
+        details, = run_padded(partial(network.forward_details, num_active_stages=1), frames,
+                              network.size_divisor, network.min_size)
     pictures = {'blurred frame': read_frame(video.blur[indices[1]])}
     if details.flows is not None:
-        flows = details.flows[0, 0, ..., :height, :width].float().cpu().numpy()  # (2, 2, h, w)
+        flows = details.flows[0, 0].float().cpu().numpy()  # (2, 2, h, w)
         reach = max(float(np.hypot(flows[:, 0], flows[:, 1]).max()), 1e-6)
         for label, flow in zip(('flow to the previous frame', 'flow to the next frame'), flows):
             pictures[f'{label} (strongest colour: {reach:.1f} pixels)'] = draw_flow(flow, reach)
     if details.sharpness is not None:
-        sharpness = details.sharpness[0, 0, 0, :height, :width].float().cpu().numpy()
+        sharpness = details.sharpness[0, 0, 0].float().cpu().numpy()
         pictures['sharpness prior S (dark 0: blurred or not matched, bright 1: likely sharp)'] = \
             draw_heat(sharpness)
     return Example(key, pictures, {})

@@ -54,7 +54,7 @@ def write_report(comparison: Comparison, out_dir: str, device: str = 'auto') -> 
     Args:
         comparison (Comparison): The results.
         out_dir (str): Where to.
-        device (str): Where flow and prior of CDVDNet are computed.
+        device (str): Where flow and prior of cascades are computed.
     """
     examples, crops = [], []
     if not comparison.outcomes[0].error:

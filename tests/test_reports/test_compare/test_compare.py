@@ -129,6 +129,24 @@ def test_resume(configs, make_dataset, tmp_path, monkeypatch):  # noqa: F811
     assert len(restored) == 5
 
 
+def test_any_network(make_dataset, tmp_path, repo_root):  # noqa: F811
+    """One that sees a single frame (no nine channels), and one that restores clips."""
+    clips = tmp_path / 'clip_tiny.py'
+    clips.write_text("default_scope = 'cdvd_mm'\nmodel = dict(type='ClipRestorer', generator=dict("
+                     "type='DSTNetPlus', mid_channels=8, num_filter_blocks=1, num_blocks=1), "
+                     f"losses=dict(pixel=dict(type='L1Loss')), data_preprocessor={PREPROCESSOR})\n")
+    single = repo_root / 'configs' / 'ablation' / 'single_frame.py'
+    data = make_dataset(size=(33, 46), test={'a': 6})
+    comparison = compare([str(single), str(clips)], str(data), 'cdvd-tsp', str(tmp_path / 'out'),
+                         repeats=1)
+    blurred, single_frame, clip = comparison.outcomes
+    assert single_frame.error is None and clip.error is None
+    # without flow nothing is shared: the plain form takes a triple as the batched one does
+    assert single_frame.info['macs'] == single_frame.info['macs_plain'] > 0
+    assert 'macs_plain' not in clip.info and clip.info['macs'] > 0
+    assert len(single_frame.rows) == len(clip.rows) == 2
+
+
 def test_whole_video_models_see_their_past(configs):
     model = ComparedModel(Entry('x', configs['stfan_tiny'], None), 'cpu')
     frames = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
