@@ -69,7 +69,7 @@ class Report:
         return not self.wrong
 
 
-def check_python(version: Sequence[int] = sys.version_info) -> Row:
+def check_python(version: Sequence[int] = sys.version_info[:3]) -> Row:
     """The interpreter.
 
     Args:
@@ -290,5 +290,5 @@ def check_env(options: CheckEnvOptions) -> int:
 
 
 if __name__ == '__main__':
-    from cdvd_mm.cli import tool
-    sys.exit(tool('check-env')())
+    from cdvd_mm.cli import run
+    sys.exit(run('check-env'))

@@ -117,8 +117,8 @@ def numpy_limit(torch_version: str) -> str:
 
 def _next_release(version: str) -> str:
     """The first version after all pre- and post-releases of this one: 2.0.1 gives 2.0.2."""
-    head, _, last = re.match(r'[\d.]+', version)[0].rpartition('.')
-    return f'{head}.{int(last) + 1}'
+    *head, last = re.findall(r'\d+', version.partition('rc')[0])
+    return '.'.join([*head, str(int(last) + 1)])
 
 
 def _exact(name: str, module: str, distributions: Sequence[str], group: str, version: str,

@@ -8,10 +8,12 @@ safe mode is never switched off, and older PyTorch is put into it too.
 
 import codecs
 import contextlib
+import importlib
 import os.path as osp
 import pickle
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from torch import serialization
 
 def _numpy_reconstructors() -> dict[str, object]:
     """Functions that rebuild arrays and scalars, under all their pickled names."""
-    core = np._core if digit_version(np.__version__) >= digit_version('2.0') else np.core
+    core = getattr(np, '_core' if digit_version(np.__version__) >= digit_version('2.0') else 'core')
     functions = {'_reconstruct': core.multiarray._reconstruct, 'scalar': core.multiarray.scalar}
     return {
         f'{package}.multiarray.{name}': function
@@ -71,9 +73,9 @@ def install(checkpoint_module: ModuleType) -> None:
     if hasattr(serialization, 'add_safe_globals'):
         allowed = allowed_types()
         takes_names = digit_version(torch.__version__) >= digit_version('2.7')
-        serialization.add_safe_globals(
-            [(item, name) for name, item in allowed.items()] if takes_names
-            else list(allowed.values()))
+        entries: list[Any] = [(item, name) if takes_names else item
+                              for name, item in allowed.items()]
+        serialization.add_safe_globals(entries)
     checkpoint_module.CheckpointLoader.register_scheme(
         prefixes='', loader=load_from_local, force=True)
 
@@ -99,16 +101,16 @@ def _restricted_unpickler() -> type[pickle.Unpickler]:
 @contextlib.contextmanager
 def _allow_list_of_old_pytorch() -> Iterator[None]:
     """The allow-list for a PyTorch that has no way to state one."""
-    from torch import _weights_only_unpickler
-    known = _weights_only_unpickler.Unpickler
-    _weights_only_unpickler.Unpickler = _restricted_unpickler()
+    module: Any = importlib.import_module('torch._weights_only_unpickler')
+    known = module.Unpickler
+    module.Unpickler = _restricted_unpickler()
     try:
         yield
     finally:
-        _weights_only_unpickler.Unpickler = known
+        module.Unpickler = known
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """What went wrong, without PyTorch's advice to switch the safe mode off."""
     if isinstance(error, pickle.UnpicklingError) and error.__context__ is not None:
         error = error.__context__

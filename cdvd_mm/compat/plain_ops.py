@@ -146,7 +146,7 @@ def _sample(features: Tensor, y: Tensor, x: Tensor) -> Tensor:
     n, channels, height, width = features.shape
     flat = features.flatten(2)
     top, left = y.floor(), x.floor()
-    total = 0
+    total = features.new_zeros(())
     for row, weight_y in ((top, 1 - (y - top)), (top + 1, y - top)):
         for column, weight_x in ((left, 1 - (x - left)), (left + 1, x - left)):
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
