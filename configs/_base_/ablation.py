@@ -1,8 +1,8 @@
 """What all rows of the ablation share: a small form and a small, equal budget.
 
-Two stages, RAFT-small's flow (checkpoints/raft_small.pth, written by tools/model_converters/
-convert_raft_small.py; frozen: its learning rate would not move it in this time), a quarter of the
-width. A network this small starts to learn with a residual output, MSE and one stage at first.
+Two stages, RAFT-small's flow (checkpoints/raft_small.pth, written by `cdvd-mm convert raft-small`;
+frozen: its learning rate would not move it in this time), a quarter of the width. A network this
+small starts to learn with a residual output, MSE and one stage at first.
 """
 
 _base_ = ['./models/cdvd.py', './datasets/gopro.py', './iter_runtime.py']
@@ -11,29 +11,14 @@ data_root = 'data/ablation'
 max_iters = 1800
 warmup_iters = 100  # without them the first steps of Adam overshoot by far
 flow_checkpoint = 'checkpoints/raft_small.pth'
-raft_small = dict(
-    type='mmflow.RAFT',
-    num_levels=4,
-    radius=3,
-    cxt_channels=64,
-    h_channels=96,
-    encoder=dict(
-        type='mmflow.RAFTEncoder', in_channels=3, out_channels=128, net_type='Small',
-        norm_cfg=dict(type='IN')),
-    cxt_encoder=dict(
-        type='mmflow.RAFTEncoder', in_channels=3, out_channels=160, net_type='Small',
-        norm_cfg=dict(type='cdvd_mm.models.flow_estimators.mmflow_estimator.NoNorm')),
-    decoder=dict(
-        type='mmflow.RAFTDecoder', net_type='Small', num_levels=4, radius=3, iters=3,
-        corr_op_cfg=dict(type='mmflow.CorrLookup', align_corners=True), gru_type='Conv',
-        feat_channels=128, act_cfg=dict(type='ReLU')))
 
 model = dict(
     generator=dict(
         mid_channels=8, num_blocks=1, predict_residual=True,
         init_cfg=dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], mode='fan_in'),
         flow_estimator=dict(
-            _delete_=True, type='MMFlowEstimator', estimator=raft_small,
+            _delete_=True, type='MMFlowEstimator',
+            estimator=dict(type='raft-small', decoder=dict(iters=3)),
             init_cfg=dict(type='Pretrained', checkpoint=flow_checkpoint, required=True))),
     pixel_loss=dict(_delete_=True, type='MSELoss', loss_weight=1.0, reduction='mean'),
     hard_example_loss=None,

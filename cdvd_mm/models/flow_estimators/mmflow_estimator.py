@@ -61,17 +61,13 @@ RAFT_SMALL = {
     'cxt_channels': 64,
     'h_channels': 96,
     'encoder': {
-        'type': 'mmflow.RAFTEncoder',
-        'in_channels': 3,
+        'type': f'{_HERE}.raft_small_encoder',
         'out_channels': 128,
-        'net_type': 'Small',
         'norm_cfg': {'type': 'IN'},
     },
     'cxt_encoder': {
-        'type': 'mmflow.RAFTEncoder',
-        'in_channels': 3,
+        'type': f'{_HERE}.raft_small_encoder',
         'out_channels': 160,
-        'net_type': 'Small',
         'norm_cfg': {'type': f'{_HERE}.NoNorm'},
     },
     'decoder': {
@@ -89,7 +85,7 @@ RAFT_SMALL = {
 """RAFT-small as its authors released it (990,162 parameters)."""
 
 NETWORKS = {'pwcnet': PWCNET, 'raft-small': RAFT_SMALL}
-"""Networks that have a name, so that a config need not spell them out."""
+"""Networks that have a name: a config says it, or ``dict(type=NAME, ...)`` with what differs."""
 
 # What a network was trained with: the size its input must be a multiple of,
 # how a frame gets there, and the value range of its pixels. All take RGB: the
@@ -98,7 +94,6 @@ CONVENTIONS = {
     'PWCNet': {'size_divisor': 64, 'fit': 'resize', 'value_range': (0., 1.)},
     'RAFT': {'size_divisor': 8, 'fit': 'pad', 'value_range': (-1., 1.)},
 }
-DEFAULT_CONVENTION = CONVENTIONS['PWCNet']
 FITS = ('resize', 'pad')
 CHANNEL_ORDERS = ('rgb', 'bgr')
 
@@ -108,7 +103,9 @@ def build_network(estimator: dict | str = PWCNET) -> BaseModule:
 
     Args:
         estimator (dict | str): config, ``dict(type='mmflow.<name>', ...)``,
-            which is not changed, or a name of :data:`NETWORKS`.
+            which is not changed, or a name of :data:`NETWORKS`, or that name
+            as ``type`` with settings that replace the network's own:
+            ``dict(type='raft-small', decoder=dict(iters=3))``.
 
     Returns:
         BaseModule: the bare network, with MMFlow's conventions.
@@ -116,13 +113,50 @@ def build_network(estimator: dict | str = PWCNET) -> BaseModule:
     Raises:
         ValueError: an unknown name.
     """
-    if isinstance(estimator, str):
-        if estimator not in NETWORKS:
-            raise ValueError(f'flow network {estimator!r} is unknown; choose from '
-                             f"{tuple(NETWORKS)}, or give a config dict(type='mmflow...', ...)")
-        estimator = NETWORKS[estimator]
+    changes = {'type': estimator} if isinstance(estimator, str) else dict(estimator)
+    name = changes.pop('type', None)
+    if name in NETWORKS:
+        config = _merged(NETWORKS[name], changes)
+    elif isinstance(estimator, str):
+        raise ValueError(f'flow network {estimator!r} is unknown; choose from '
+                         f"{tuple(NETWORKS)}, or give a config dict(type='mmflow...', ...)")
+    else:
+        config = copy.deepcopy(dict(estimator))
     # the scope makes MMFlow's nested types resolve whatever the default scope is
-    return MODELS.build(dict(copy.deepcopy(dict(estimator)), _scope_='mmflow'))
+    return MODELS.build(dict(config, _scope_='mmflow'))
+
+
+def _merged(config: dict, changes: dict) -> dict:
+    """A copy of ``config`` in which ``changes`` replace what they name, dict by dict."""
+    merged = copy.deepcopy(config)
+    for name, value in changes.items():
+        is_part = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merged(merged[name], value) if is_part else copy.deepcopy(value)
+    return merged
+
+
+def raft_small_encoder(out_channels: int, norm_cfg: dict) -> BaseModule:
+    """Build RAFT's small encoder as its authors have it.
+
+    MMFlow's bottleneck block lacks the ReLU after its third normalisation,
+    before the sum; this encoder's blocks get it.
+
+    Args:
+        out_channels (int): channels of the features.
+        norm_cfg (dict): config of the normalisation, one without parameters.
+
+    Returns:
+        BaseModule: (n, 3, h, w) -> (n, out_channels, h / 8, w / 8).
+    """
+    encoder = MODELS.build({'type': 'mmflow.RAFTEncoder', '_scope_': 'mmflow', 'in_channels': 3,
+                            'out_channels': out_channels, 'net_type': 'Small',
+                            'norm_cfg': norm_cfg})
+    for layer in encoder.res_layers:  # names of sequences of blocks
+        for block in encoder.get_submodule(layer):
+            # a ReLU whose gradient needs its input: MMFlow adds in place to what it gives
+            rectified = nn.Sequential(block.norm3, nn.Threshold(0., 0.))
+            block.add_module(block.norm3_name, rectified)
+    return encoder
 
 
 class FeatureCorrelation(nn.Module):
@@ -179,7 +213,8 @@ class MMFlowEstimator(PretrainedEstimator):
     Args:
         estimator (dict | str): config of an MMFlow network,
             ``dict(type='mmflow.<name>', ...)``, or ``'pwcnet'`` or
-            ``'raft-small'``. Default: :data:`PWCNET`.
+            ``'raft-small'``; see :func:`build_network`. Default:
+            :data:`PWCNET`.
         size_divisor (int, optional): the network's input is brought to the
             next multiple of this. None: as ``estimator`` was trained, 64 for
             PWC-Net and networks not known here, 8 for RAFT.
@@ -198,10 +233,9 @@ class MMFlowEstimator(PretrainedEstimator):
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=FILE)``
             loads the *network's* weights (a file of
             ``cdvd-mm convert pwcnet`` or ``raft-small``, or MMFlow's own),
-            strictly. With
-            ``required=False`` a file that is not there is a warning, and the
-            network starts untrained. None leaves initialisation to
-            ``estimator``'s own ``init_cfg``.
+            strictly. With ``required=False`` a file that is not there is a
+            warning, and the network starts untrained. None leaves
+            initialisation to ``estimator``'s own ``init_cfg``.
 
     Raises:
         ValueError: an unknown name, ``fit`` or ``channel_order``, an
@@ -216,7 +250,7 @@ class MMFlowEstimator(PretrainedEstimator):
         super().__init__(build_network(estimator), init_cfg)
 
         name = type(self.estimator).__name__
-        convention = CONVENTIONS.get(name, DEFAULT_CONVENTION)
+        convention = CONVENTIONS.get(name, CONVENTIONS['PWCNet'])
         self.size_divisor = size_divisor or convention['size_divisor']
         self.fit = fit or convention['fit']
         self.value_range = tuple(value_range or convention['value_range'])
