@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,7 @@ from cdvd_mm.models.streaming import Streamer, build_streamer
 from cdvd_mm.ops import pad_to_multiple, padded_size
 from cdvd_mm.system import free_memory
 
-from .precision import OutOfMemoryError, matmul_precision, prepare_network
+from .precision import OutOfMemoryError, computing, prepare_network
 from .tiling import DEFAULT_OVERLAP, SMALLEST_TILE, TiledStreamer, choose_tile
 
 
@@ -137,7 +138,7 @@ class FrameRestorer:
 
     def _run(self, step: Callable[[], list[Tensor]], flushing: bool = False) -> list[Tensor]:
         try:
-            with torch.no_grad(), matmul_precision(self.precision):
+            with torch.no_grad(), computing(self.network, self.precision):
                 restored = step()
         except OutOfMemoryError as error:
             restored = None
@@ -162,11 +163,11 @@ class FrameRestorer:
             if self.device.type == 'cuda':
                 torch.cuda.empty_cache()
             print_log(f'memory ran out ({reason}): going on in tiles of {smaller} pixels',
-                      'current', 30)
+                      'current', logging.WARNING)
             self._limit = smaller
             self._build(size, smaller)
             try:
-                with torch.no_grad(), matmul_precision(self.precision):
+                with torch.no_grad(), computing(self.network, self.precision):
                     restored = []
                     for image in list(self._inputs):
                         restored += self._streamer.push(self._load(image))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
+
+from cdvd_mm.models.backbones.blocks import ReconstructionNet
+from cdvd_mm.models.protocols import MixedPrecisionNetwork
 
 PRECISIONS = ('fp32', 'tf32', 'fp16', 'bf16')
 _DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -40,10 +44,9 @@ class InHalfPrecision(nn.Module):
         self.dtype = dtype
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(dtype=dtype, memory_format=self.memory_format)
-        # the last layer makes the picture: in half precision it would be cut to 8 or 11 bits
-        last = getattr(network, 'out_block', None)
-        if isinstance(last, nn.Sequential) and isinstance(last[-1], nn.Conv2d):
-            last[-1] = InFloat32(last[-1])
+        if isinstance(network, ReconstructionNet):
+            # its last layer makes the picture, which would be cut to 8 or 11 bits
+            network.out_block[-1] = InFloat32(network.out_block[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) float32 -> float32."""
@@ -73,56 +76,29 @@ class Compiled(nn.Module):
             except Exception as error:  # whatever a compiler can stumble over
                 reason = str(error).strip().splitlines() or [type(error).__name__]
                 print_log(f'torch.compile does not work here, going on without it: {reason[0]}',
-                          'current', 30)
+                          'current', logging.WARNING)
                 self._compiled = None
         return self.module(*args)
-
-
-class _Autocast(nn.Module):
-    """A network without known parts, under autocast."""
-
-    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network = network
-        self.dtype = dtype
-
-    def __getattr__(self, name: str) -> object:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return self._wrapped(getattr(self.network, name))
-
-    def _wrapped(self, value: object) -> object:
-        if not callable(value) or isinstance(value, nn.Module):
-            return value
-
-        def call(*args: object, **kwargs: object) -> object:
-            device = next(self.network.parameters()).device.type
-            with torch.autocast(device, self.dtype):
-                return value(*args, **kwargs)
-
-        return call
-
-    def forward(self, *args: object, **kwargs: object) -> object:
-        return self._wrapped(self.network.__call__)(*args, **kwargs)
 
 
 def prepare_network(network: nn.Module, precision: str = 'fp32', device: str = 'cpu',
                     compile: bool = False) -> nn.Module:
     """Make a network compute as asked; it is changed.
 
-    With CDVDNet, fp16 and bf16 hold for the restoration network, two thirds of
-    the work and more on a GPU. Flow, correlation, warping and the prior stay in
-    float32 (TF32 on a GPU): a flow in bf16 is off by a tenth of a pixel.
+    Of a :class:`~cdvd_mm.models.protocols.MixedPrecisionNetwork`, CDVDNet for
+    one, fp16 and bf16 hold for one part, two thirds of the work and more on a
+    GPU; flow, correlation, warping and the prior stay in float32 (TF32 on a
+    GPU). Other networks are left as they are: :func:`computing` is their
+    precision.
 
     Args:
         network (nn.Module): A restorer's ``generator``.
         precision (str): fp32, tf32, fp16 or bf16.
         device (str): 'cpu' or 'cuda'.
-        compile (bool): Use torch.compile for the restoration network.
+        compile (bool): Use torch.compile for that part.
 
     Returns:
-        nn.Module: The network to be called.
+        nn.Module: The network itself.
 
     Raises:
         ValueError: An unknown precision.
@@ -130,23 +106,36 @@ def prepare_network(network: nn.Module, precision: str = 'fp32', device: str = '
     if precision not in PRECISIONS:
         raise ValueError(f'unknown precision {precision!r}: expected one of '
                          f'{", ".join(PRECISIONS)}')
+    if not isinstance(network, MixedPrecisionNetwork):
+        if compile:
+            print_log(f'{type(network).__name__} is not compiled: it names no part (half_part) '
+                      'that can be', 'current', logging.WARNING)
+        return network
     on_gpu = device.startswith('cuda')
-    dtype = _DTYPES.get(precision)
-    reconstruction = getattr(network, 'reconstruction', None)
-    if dtype is not None:
-        if reconstruction is not None:
-            network.reconstruction = InHalfPrecision(reconstruction, dtype, on_gpu)
-        else:
-            network = _Autocast(network, dtype)
-    elif reconstruction is not None and precision == 'tf32' and on_gpu:
-        network.reconstruction.to(memory_format=torch.channels_last)
+    part = network.get_submodule(network.half_part)
+    if precision in _DTYPES:
+        part = InHalfPrecision(part, _DTYPES[precision], on_gpu)
+    elif precision == 'tf32' and on_gpu:
+        part = part.to(memory_format=torch.channels_last)
     if compile:
-        if reconstruction is None:
-            print_log(f'{type(network).__name__} is not compiled: only networks with a part '
-                      'named reconstruction are', 'current', 30)
-        else:
-            network.reconstruction = Compiled(network.reconstruction)
+        part = Compiled(part)
+    setattr(network, network.half_part, part)
     return network
+
+
+@contextlib.contextmanager
+def computing(network: nn.Module, precision: str) -> Iterator[None]:
+    """Compute with a network of :func:`prepare_network`, in the precision it was prepared for.
+
+    Args:
+        network (nn.Module): The network.
+        precision (str): fp32, tf32, fp16 or bf16.
+    """
+    as_a_whole = precision in _DTYPES and not isinstance(network, MixedPrecisionNetwork)
+    device = next((p.device for p in network.parameters()), torch.device('cpu'))
+    with matmul_precision(precision), torch.autocast(device.type, _DTYPES.get(precision),
+                                                     enabled=as_a_whole):
+        yield
 
 
 @contextlib.contextmanager

@@ -54,6 +54,18 @@ class Sized(Protocol):
 
 
 @runtime_checkable
+class MixedPrecisionNetwork(Protocol):
+    """Only a part of it computes in half precision; others do as a whole, under autocast.
+
+    Attributes:
+        half_part (str): Name of the submodule that may compute in half
+            precision, and be compiled; (n, c, h, w) to (n, c', h, w).
+    """
+
+    half_part: str
+
+
+@runtime_checkable
 class WindowNetwork(Sized, Protocol):
     """Restores the middle of a window: EDVR.
 

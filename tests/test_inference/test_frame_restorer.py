@@ -7,7 +7,7 @@ from cdvd_mm.inference import frame_restorer
 from cdvd_mm.inference.frame_restorer import FrameRestorer, to_array
 from cdvd_mm.inference.precision import OutOfMemoryError, matmul_precision, prepare_network
 from cdvd_mm.inference.tiling import TiledStreamer, blending, choose_tile, cut
-from cdvd_mm.models.backbones.cdvd_net import CDVDNet
+from cdvd_mm.models.backbones import CDVDNet, EDVRDeblurNet, STFANNet
 from cdvd_mm.models.streaming import StreamingCascade
 
 
@@ -146,6 +146,25 @@ def test_precisions(precision):
         pytest.skip(f'no {precision} convolutions on this CPU: {error}')
     for a, b in zip(full, other):
         assert np.abs(a.astype(float) - b).mean() < .5
+
+
+@pytest.mark.parametrize('network', [
+    STFANNet(mid_channels=2, num_blocks=1, kernel_size=3),
+    EDVRDeblurNet(mid_channels=4, num_frames=3, deform_groups=2, num_blocks_extraction=1,
+                  num_blocks_reconstruction=1)], ids=lambda network: type(network).__name__)
+def test_other_networks_compute_in_half_precision_as_a_whole(network):
+    """Whatever their parts are called: every layer with weights sees bfloat16."""
+    images = [moving_picture(k, (48, 32)) for k in range(3)]
+    full = restored(FrameRestorer(network), images)
+    seen = {}
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda module, inputs, output, name=name: seen.update({name: output.dtype}))
+    half = restored(FrameRestorer(network, 'bf16'), images)
+    assert len(seen) > 5 and set(seen.values()) == {torch.bfloat16}
+    for a, b in zip(full, half):
+        assert np.abs(a.astype(float) - b).mean() < 1
 
 
 def test_precision_keeps_the_settings_of_the_process():
