@@ -2,8 +2,11 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def registered(path):
@@ -21,12 +24,23 @@ def test_every_registered_module_is_in_the_table(repo_root):
     assert not {name for name in names if f'`{name}`' not in table}
 
 
-@pytest.mark.parametrize('name', ['README.md', 'docs/en/get_started.md', 'docs/en/data_flow.md'])
-def test_links_and_commands_exist(repo_root, name):
-    path = repo_root / name
+PAGES = [path.relative_to(ROOT).as_posix() for path in (
+    ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs/en').glob('*.md')),
+    *sorted((ROOT / 'configs').glob('*/README.md')))]
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_links_and_commands_exist(name):
+    path = ROOT / name
     text = path.read_text(encoding='utf-8')
-    links = [link.split('#')[0] for link in re.findall(r'\]\(([^)]+)\)', text)
+    links = [link.split('#')[0] for link in re.findall(r'\]\(([^)\s]+)\)', text)
              if not link.startswith('http')]
     assert not [link for link in links if not (path.parent / link).exists()]
-    scripts = re.findall(r'\b(?:tools|configs)/[\w/-]+\.(?:py|sh)', text)
-    assert not [script for script in scripts if not (repo_root / script).is_file()]
+    scripts = re.findall(r'(?<![\w/.])(?:tools|configs)/[\w/-]+\.(?:py|sh)', text)
+    assert not [script for script in scripts if not (ROOT / script).is_file()]
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / 'docs/en/index.md').read_text(encoding='utf-8').split()
+    pages = {path.stem for path in (ROOT / 'docs/en').glob('*.md')} - {'index'}
+    assert pages <= set(index)
