@@ -35,7 +35,7 @@ def workplace(tmp_path_factory) -> Path:
                    check=True, capture_output=True)
     os.rename(folder / 'own_deblur', folder / 'sources')  # the installed one is what runs
     make_demo_data(str(folder / 'data/demo'), DemoSettings(
-        train_videos=2, test_videos=1, frames=6, train_size=(64, 64), test_size=(64, 64)))
+        train_scenes=2, test_scenes=1, test_frames=6, train_size=(64, 64), test_size=(64, 64)))
     make_video(folder / 'blurred.mp4', 8)
     return folder
 
