@@ -44,3 +44,12 @@ def test_every_page_is_in_the_index():
     index = (ROOT / 'docs/en/index.md').read_text(encoding='utf-8').split()
     pages = {path.stem for path in (ROOT / 'docs/en').glob('*.md')} - {'index'}
     assert pages <= set(index)
+
+
+def test_files_of_the_data_flow_exist():
+    text = (ROOT / 'docs/en/data_flow.md').read_text(encoding='utf-8')
+    files = set(re.findall(r'`((?:\w+/)*\w+(?:\.py|/))`', text))
+    assert len(files) > 20
+    missing = [name for name in files if not (ROOT / 'cdvd_mm' / name).exists()
+               and not (ROOT / name).exists()]
+    assert not missing
