@@ -171,6 +171,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     _any('', 'ruff', 'tests', 'style'),
     _any('', 'mypy', 'tests', 'types'),
     _any('wheel', 'wheel', 'tests', 'test of the wheel'),
+    _any('sphinx', 'sphinx', 'tests', 'API reference', '8'),
+    _any('myst_parser', 'myst-parser', 'tests', 'API reference'),
+    _any('furo', 'furo', 'tests', 'API reference'),
     _any('triton', 'triton', '', 'fast kernels on a GPU; comes with PyTorch for CUDA'),
     _any('lpips', 'lpips', '', 'LPIPS metric'),
 )

@@ -3,6 +3,9 @@
 Build with ``python -m sphinx -W --keep-going -b html docs/en docs/en/_build``.
 """
 
+import shutil
+from pathlib import Path
+
 import cdvd_mm  # first: what it imports next runs on today's PyTorch and NumPy through it
 
 project = 'cdvd_mm'
@@ -29,6 +32,8 @@ myst_heading_anchors = 3
 myst_enable_extensions = ['colon_fence']
 
 autosummary_generate = True
+# Pages of modules that have moved since the last build would stay for ever.
+shutil.rmtree(Path(__file__).parent / '_api', ignore_errors=True)
 autosummary_imported_members = False
 autodoc_typehints = 'signature'
 autodoc_member_order = 'bysource'
