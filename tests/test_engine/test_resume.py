@@ -209,6 +209,7 @@ def test_another_seed_does_not_slip_in(tiny_data, undisturbed, tmp_path):
 DEMOS = {
     'cdvd_demo': {},
     'cdvd_nl/cdvd-nl_demo': {'train_dataloader.dataset.run_length': 3},
+    'dstnet_plus/dstnet-plus_demo': {'train_dataloader.dataset.num_frames': 5},
     'estrnn/estrnn_demo': {'train_dataloader.dataset.run_length': 6},
     'stfan/stfan_demo': {},
     'edvr/edvr-deblur_demo': {'model.train_cfg.tsa_iter': 3, 'train_dataloader.batch_size': 2},

@@ -5,22 +5,24 @@ import torch.nn.functional as F
 from cdvd_mm.ops.filter_adaptive_conv import filter_adaptive_conv
 
 
-def by_unfolding(features, kernels, kernel_size):
+def by_unfolding(features, kernels, kernel_size, padding_mode='replicate'):
     """The same sum with the k * k-fold copy of the features."""
     n, c, h, w = features.shape
     margin = kernel_size // 2
-    padded = F.pad(features, (margin, ) * 4, mode='replicate')
+    mode = 'constant' if padding_mode == 'zeros' else padding_mode
+    padded = F.pad(features, (margin, ) * 4, mode=mode)
     windows = F.unfold(padded, kernel_size).view(n, c, kernel_size**2, h, w)
     return (windows * kernels.view(n, c, kernel_size**2, h, w)).sum(dim=2)
 
 
+@pytest.mark.parametrize('padding_mode', ['replicate', 'zeros'])
 @pytest.mark.parametrize('kernel_size', [1, 3, 5])
-def test_equals_unfolding(device, kernel_size):
+def test_equals_unfolding(device, kernel_size, padding_mode):
     features = torch.randn(2, 3, 7, 9, device=device, dtype=torch.float64, requires_grad=True)
     kernels = torch.randn(
         2, 3 * kernel_size**2, 7, 9, device=device, dtype=torch.float64, requires_grad=True)
-    output = filter_adaptive_conv(features, kernels, kernel_size)
-    expected = by_unfolding(features, kernels, kernel_size)
+    output = filter_adaptive_conv(features, kernels, kernel_size, padding_mode)
+    expected = by_unfolding(features, kernels, kernel_size, padding_mode)
     torch.testing.assert_close(output, expected)
     weights = torch.randn_like(output)
     grads = torch.autograd.grad((output * weights).sum(), (features, kernels))
@@ -43,10 +45,12 @@ def test_known_values(device):
     assert (zeros[..., 0] == 0).all()
 
 
-def test_gradcheck(device):
+@pytest.mark.parametrize('padding_mode', ['replicate', 'zeros'])
+def test_gradcheck(device, padding_mode):
     features = torch.randn(1, 2, 4, 5, device=device, dtype=torch.float64, requires_grad=True)
     kernels = torch.randn(1, 18, 4, 5, device=device, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda f, k: filter_adaptive_conv(f, k, 3), (features, kernels))
+    assert torch.autograd.gradcheck(
+        lambda f, k: filter_adaptive_conv(f, k, 3, padding_mode), (features, kernels))
 
 
 def test_half_precision_is_summed_in_float32():
