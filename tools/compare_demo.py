@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train the small forms of all four methods for the same time and compare them.
+"""Train the small forms of all methods for the same time and compare them.
 
 Makes the demo data if they are not there, trains each of the _demo configs, and runs what
 tools/compare.py runs on the results.
@@ -14,7 +14,7 @@ def main() -> int:
     from cdvd_mm.reports.compare.demo import CONFIGS, compare_demo
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('configs', nargs='*', default=list(CONFIGS), metavar='CONFIG',
-                        help='default: the _demo configs of all four methods')
+                        help='default: the _demo configs of all methods')
     parser.add_argument('--data', default='data/demo', metavar='ROOT',
                         help='data in the layout of GOPRO (default: data/demo, made if needed)')
     parser.add_argument('--seconds', type=float, default=100,

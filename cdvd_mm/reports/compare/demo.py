@@ -12,8 +12,10 @@ from cdvd_mm.engine.launch import train
 from .report import compare
 from .run import Comparison
 
-CONFIGS = ('configs/cdvd_demo.py', 'configs/stfan/stfan_demo.py',
-           'configs/edvr/edvr-deblur_demo.py', 'configs/basicvsr_pp/basicvsr-pp_demo.py')
+CONFIGS = ('configs/cdvd_demo.py', 'configs/cdvd_nl/cdvd-nl_demo.py',
+           'configs/dstnet_plus/dstnet-plus_demo.py', 'configs/estrnn/estrnn_demo.py',
+           'configs/stfan/stfan_demo.py', 'configs/edvr/edvr-deblur_demo.py',
+           'configs/basicvsr_pp/basicvsr-pp_demo.py')
 CHECKPOINT = 'final.pth'
 
 

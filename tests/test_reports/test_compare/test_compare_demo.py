@@ -14,4 +14,4 @@ def test_trained_alike_and_compared(tmp_path, repo_root):
 
 
 def test_configs_are_there(repo_root):
-    assert all((repo_root / config).is_file() for config in CONFIGS) and len(CONFIGS) == 4
+    assert all((repo_root / config).is_file() for config in CONFIGS) and len(CONFIGS) == 7
