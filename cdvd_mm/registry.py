@@ -10,8 +10,8 @@ from mmagic import registry as mmagic_registry
 from mmengine.registry import INFERENCERS as MMENGINE_INFERENCERS
 from mmengine.registry import Registry
 
-_ENGINE = ('cdvd_mm.engine.hooks', 'cdvd_mm.engine.loop', 'cdvd_mm.engine.optim',
-           'cdvd_mm.engine.visualizer')
+_ENGINE = ('cdvd_mm.engine.hooks', 'cdvd_mm.engine.loop', 'cdvd_mm.engine.muon',
+           'cdvd_mm.engine.optim', 'cdvd_mm.engine.visualizer')
 
 
 def _child(name: str, parent: Registry, *modules: str) -> Registry:
