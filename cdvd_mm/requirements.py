@@ -155,6 +155,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     _any('yaml', 'pyyaml', 'base', 'metafiles'),
     _any('requests', 'requests', 'base', 'needed by MMagic'),
     _any('rich', 'rich', 'base', 'progress bar, tables'),
+    _any('safetensors', 'safetensors', 'base', 'the weights that come with the package'),
     _any('scipy', 'scipy', 'base', 'needed by MMagic'),
     _any('pkg_resources', 'setuptools', 'base', 'pkg_resources, which mmengine and mmcv use', '64',
          '82'),

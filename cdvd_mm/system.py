@@ -33,6 +33,15 @@ def device_name(device: torch.device | str | None = None) -> str:
     return f'{name}, {threads} thread{"" if threads == 1 else "s"}'
 
 
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 by itself, and not by way of single precision."""
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported()
+    probes = (getattr(torch.cpu, name, None)
+              for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'))
+    return any(probe() for probe in probes if probe)
+
+
 def free_memory(device: torch.device) -> float:
     """Bytes that can be had on a device (0.8 of what a CPU's machine has free)."""
     if device.type == 'cuda':

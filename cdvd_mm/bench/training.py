@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from cdvd_mm.engine.hooks.network_hooks import checkpoint_modules
 from cdvd_mm.inference.model import select_device
 from cdvd_mm.registry import MODELS
-from cdvd_mm.system import device_name
+from cdvd_mm.system import device_name, has_fast_bf16
 
 from .memory import peak_memory
 from .plain import SteppedCascade, plain_details
@@ -46,15 +46,6 @@ CASES = {
 """What is measured, by name: options of a step."""
 
 PARTS = ('forward', 'backward', 'optimiser', 'synchronisation')
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 by itself, and not by way of single precision."""
-    if device.type == 'cuda':
-        return torch.cuda.is_bf16_supported()
-    probes = (getattr(torch.cpu, name, None)
-              for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'))
-    return any(probe() for probe in probes if probe)
 
 
 class Step:

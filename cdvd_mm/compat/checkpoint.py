@@ -1,4 +1,4 @@
-"""Checkpoints of MMEngine, loaded with ``weights_only=True``.
+"""Checkpoints of MMEngine, loaded with ``weights_only=True``, and safetensors.
 
 From PyTorch 2.6 on, ``torch.load`` accepts nothing but tensors and plain
 containers unless told otherwise. MMEngine stores a little more: histories of
@@ -50,6 +50,19 @@ def _get_statistic(owner: type, name: str):
 # PyTorch compares the name under which the pickle asks for it.
 _get_statistic.__module__ = 'builtins'
 _get_statistic.__name__ = _get_statistic.__qualname__ = 'getattr'
+
+
+def _load_safetensors(filename: str, map_location: object) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
+        weights = load_file(filename)
+    except SafetensorError as error:
+        raise ValueError(f'cannot read checkpoint {filename}: {error} (expected a complete file of '
+                         'safetensors)') from error
+    if map_location is None or callable(map_location):
+        return weights
+    return {name: value.to(map_location) for name, value in weights.items()}
 
 
 def allowed_types() -> dict[str, object]:
@@ -139,6 +152,8 @@ def load_from_local(filename: str, map_location=None):
     filename = osp.expanduser(str(filename))
     if not osp.isfile(filename):
         raise FileNotFoundError(f'checkpoint not found: {filename}')
+    if filename.endswith('.safetensors'):
+        return _load_safetensors(filename, map_location)
     has_allow_list = hasattr(serialization, 'add_safe_globals')
     with contextlib.nullcontext() if has_allow_list else _allow_list_of_old_pytorch():
         try:

@@ -25,6 +25,7 @@ SKIMAGE_PICTURES = (
     'grass.png', 'gravel.png', 'hubble_deep_field.jpg', 'ihc.png', 'moon.png',
     'motorcycle_left.png', 'motorcycle_right.png', 'page.png', 'retina.jpg', 'rocket.jpg',
     'text.png')
+NUM_DEAD_LEAVES = 16
 
 
 @DATASETS.register_module()
@@ -43,7 +44,8 @@ class SimulatedCameraDataset(Dataset):
     Args:
         clips (Sequence[str]): Videos of sharp consecutive frames, for averages and as pictures.
         pictures (Sequence[str]): Files or folders of pictures, read at all depths;
-            ``'scikit-image'`` stands for those inside its wheel. Default: ``('scikit-image',)``.
+            ``'scikit-image'`` stands for those inside its wheel, ``'dead-leaves'`` for drawn ones,
+            see :func:`dead_leaves`. Default: ``('scikit-image', 'dead-leaves')``.
         num_frames (int): Frames of a window, odd. Default: 5.
         film_size (int): Side of a film in pixels. Default: 128.
         crop_size (int): Side of a sample. Default: 64.
@@ -56,9 +58,9 @@ class SimulatedCameraDataset(Dataset):
         still (float): Share of the films whose exposures are too short for any blur, the camera
             moving or not. Default: 0.08.
         max_speed (Sequence[float]): Highest mean speed in pixels a frame, at the start and at the
-            end of the curriculum. Default: (4, 12).
+            end of the curriculum. Default: (6, 16).
         min_psnr (Sequence[float]): Films whose blurred frame is below it in dB are left out, at
-            the start and at the end of the curriculum. Default: (26, 20).
+            the start and at the end of the curriculum. Default: (25, 21).
         curriculum (int): Samples after which blur is at its strongest. Default: 400,000.
         length (int): Number of samples. Default: 1,000,000,000.
         seed (int): Default: 0.
@@ -74,7 +76,7 @@ class SimulatedCameraDataset(Dataset):
 
     def __init__(self,
                  clips: Sequence[str] = (),
-                 pictures: Sequence[str] = ('scikit-image',),
+                 pictures: Sequence[str] = ('scikit-image', 'dead-leaves'),
                  num_frames: int = 5,
                  film_size: int = 128,
                  crop_size: int = 64,
@@ -83,8 +85,8 @@ class SimulatedCameraDataset(Dataset):
                  averaged: float = 0.5,
                  photographs: float = 0.6,
                  still: float = 0.08,
-                 max_speed: Sequence[float] = (4.0, 12.0),
-                 min_psnr: Sequence[float] = (26.0, 20.0),
+                 max_speed: Sequence[float] = (6.0, 16.0),
+                 min_psnr: Sequence[float] = (25.0, 21.0),
                  curriculum: int = 400_000,
                  length: int = 1_000_000_000,
                  seed: int = 0,
@@ -183,7 +185,7 @@ class SimulatedCameraDataset(Dataset):
         response = _draw_response(rng)
         table = response.table(*_draw_light(rng))
         at_rest = rng.random() < self.still
-        speed = rng.uniform(0.2, 1) * _between(self.max_speed, progress)
+        speed = rng.uniform(0.3, 1) * _between(self.max_speed, progress)
         if at_rest and rng.random() < 0.4:
             speed = 0.0
         unrest = rng.choice((0.3, 1.0))
@@ -221,15 +223,15 @@ class SimulatedCameraDataset(Dataset):
         sharp = response.to_stored(sharp)
         if at_rest and rng.random() < 0.5:
             return Film(sharp, sharp, flow)
-        if rng.random() < 0.3:
+        if rng.random() < 0.2:
             shot, read = rng.uniform(0, 4e-4), rng.uniform(0, 6e-3)
             noise = rng.standard_normal(blurred.shape, np.float32)
             blurred = blurred + noise * np.sqrt(shot * blurred.clip(0) + read ** 2 * 0.05)
         stored = response.to_stored(blurred)
         kind = rng.random()
-        if kind < 0.15:
+        if kind < 0.08:
             stored = np.stack([_jpeg(frame, int(rng.integers(50, 96))) for frame in stored])
-        elif kind < 0.27:
+        elif kind < 0.18:
             stored = _h264(stored, int(rng.integers(16, 33)))
         return Film(stored, sharp, flow)
 
@@ -259,9 +261,11 @@ def read_clip(path: str) -> np.ndarray:
 
 def read_pictures(paths: Sequence[str]) -> list[np.ndarray]:
     """Pictures, (h, w, 3) RGB uint8, of files, folders and ``'scikit-image'``."""
-    files = []
+    files, pictures = [], []
     for path in paths:
-        if path == 'scikit-image':
+        if path == 'dead-leaves':
+            pictures += [dead_leaves(np.random.default_rng(k)) for k in range(NUM_DEAD_LEAVES)]
+        elif path == 'scikit-image':
             import skimage
             folder = os.path.join(os.path.dirname(skimage.__file__), 'data')
             files += [os.path.join(folder, name) for name in SKIMAGE_PICTURES
@@ -273,13 +277,50 @@ def read_pictures(paths: Sequence[str]) -> list[np.ndarray]:
             files.append(path)
         else:
             raise FileNotFoundError(f'picture or folder {path!r} does not exist')
-    pictures = []
     for file in files:
         picture = cv2.imread(file, cv2.IMREAD_COLOR)
         if picture is None:
             raise ValueError(f'{file!r} is no picture that can be read')
         pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
     return pictures
+
+
+def dead_leaves(rng: np.random.Generator, size: int = 512, count: int = 1500) -> np.ndarray:
+    """Shapes of all sizes that cover each other: edges as in photographs, in any number.
+
+    Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 2001: with radii
+    distributed as their inverse cube, edges and contrasts are distributed as in nature.
+
+    Args:
+        rng: Source of chance.
+        size: Side of the picture.
+        count: Number of shapes.
+
+    Returns:
+        (size, size, 3) RGB uint8.
+    """
+    tint = rng.uniform(0.5, 1, 3)
+    picture = np.full((size, size, 3), rng.uniform(0, 255) * tint, np.float32)
+    smallest, largest = 5.0, size / 3
+    for _ in range(count):
+        # the inverse of the distribution of a density that falls with the third power
+        radius = (rng.uniform(largest ** -2, smallest ** -2)) ** -0.5
+        x, y = rng.uniform(0, size, 2)
+        colour = rng.uniform(0, 255) * (0.5 * tint + 0.5 * rng.uniform(0.3, 1, 3))
+        corners = int(rng.integers(3, 8))
+        angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
+        if rng.random() < 0.4:
+            angles = np.linspace(0, 2 * np.pi, 24)[:-1]
+        stretch = rng.uniform(0.3, 1)
+        outline = radius * np.stack((np.cos(angles), stretch * np.sin(angles)))
+        turn = rng.uniform(0, np.pi)
+        cos, sin = np.cos(turn), np.sin(turn)
+        points = np.array([[cos, -sin], [sin, cos]]) @ outline + np.array([[x], [y]])
+        cv2.fillPoly(picture, [np.rint(points.T * 16).astype(np.int32)], colour.tolist(),
+                     cv2.LINE_AA, shift=4)
+    grain = cv2.GaussianBlur(rng.normal(0, 1, (size, size)).astype(np.float32), (0, 0), 1.0)
+    picture += (rng.uniform(0, 25) * grain)[..., None]
+    return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 def _between(ends: Sequence[float], progress: float) -> float:

@@ -150,9 +150,9 @@ class StepSampler(Sampler):
         """Number in the training of the micro-batch of a turn of this process."""
         return (step * self.accumulation + turn) * self.world_size + self.rank
 
-    def _order(self, epoch: int) -> list[int]:
+    def _order(self, epoch: int) -> Sequence[int]:
         if not self.shuffle:
-            return list(range(self.num_samples))
+            return range(self.num_samples)  # a dataset without end has a billion
         generator = torch.Generator().manual_seed(derived_seed(self.seed, ORDER, epoch))
         return torch.randperm(self.num_samples, generator=generator).tolist()
 

@@ -13,6 +13,7 @@ from mmengine.utils import digit_version
 from torch import Tensor, nn
 
 from cdvd_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from cdvd_mm.system import has_fast_bf16
 
 DTYPES = {None: None, 'float32': None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
@@ -34,7 +35,8 @@ class GuardedOptimWrapper(OptimWrapper):
         clip_grad (dict, optional): ``dict(max_norm=1.0)``, or
             ``dict(type='value', clip_value=0.1)``. Default: None, no clipping.
         dtype (str, optional): 'bfloat16' or 'float16' for mixed precision
-            (on GPU and CPU). Default: None, single precision.
+            (on GPU and CPU); 'auto' for bfloat16 where the device computes in
+            it by itself. Default: None, single precision.
         loss_scale (str | float | dict): Of the loss scaling that 'float16'
             on a GPU uses: 'dynamic', the first scale, or arguments of
             ``torch.amp.GradScaler``.
@@ -55,13 +57,17 @@ class GuardedOptimWrapper(OptimWrapper):
                  loss_scale: str | float | dict = 'dynamic', skip_nonfinite: bool = True) -> None:
         super().__init__(optimizer, accumulative_counts,
                          None if clip_grad is None else dict(clip_grad))
+        device = next(iter(self._parameters())).device
+        if dtype == 'auto':
+            dtype = 'bfloat16' if has_fast_bf16(device) else None
         if dtype not in DTYPES:
-            raise ValueError(f'dtype must be one of {", ".join(map(str, DTYPES))}, not {dtype!r}')
+            raise ValueError(f'dtype must be one of {", ".join(map(str, DTYPES))} or auto, not '
+                             f'{dtype!r}')
         self.dtype = DTYPES[dtype]
         self.skip_nonfinite = skip_nonfinite
         self.last_step: dict[str, Tensor] = {}
         self.frozen: list[nn.Parameter] = []
-        self.device_type = next(iter(self._parameters())).device.type
+        self.device_type = device.type
         self.scaler = None
         if self.dtype is torch.float16 and self.device_type == 'cuda':
             settings = loss_scale if isinstance(loss_scale, dict) else {}

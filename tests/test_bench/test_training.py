@@ -9,16 +9,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from cdvd_mm.bench.training import (
-    CASES,
-    PARTS,
-    Step,
-    benchmark_train,
-    has_fast_bf16,
-    make_batch,
-    to_text,
-)
+from cdvd_mm.bench.training import CASES, PARTS, Step, benchmark_train, make_batch, to_text
 from cdvd_mm.registry import MODELS
+from cdvd_mm.system import has_fast_bf16
 
 
 def config(**generator: object) -> Config:

@@ -6,7 +6,7 @@ import pytest
 
 from cdvd_mm.datasets.camera_film import Layer, Response, average_clip, film_layers
 from cdvd_mm.datasets.camera_motion import MotionPath, view_matrix
-from cdvd_mm.datasets.simulated_camera import SimulatedCameraDataset
+from cdvd_mm.datasets.simulated_camera import SimulatedCameraDataset, dead_leaves
 
 
 @pytest.fixture(scope='module')
@@ -178,6 +178,15 @@ def test_a_limit_keeps_strong_blur_out(pictures):
     data = dataset(pictures, max_speed=(12, 12), min_psnr=(30, 30), still=0.0)
     scores = [cv2.PSNR(film.blurred[2], film.sharp[2]) for film in map(data.make_film, range(30))]
     assert np.mean(np.array(scores) >= 30) > 0.9
+
+
+def test_drawn_pictures_have_edges_and_flat_parts():
+    picture = dead_leaves(np.random.default_rng(0), size=128, count=200)
+    assert picture.shape == (128, 128, 3) and picture.dtype == np.uint8
+    steps = np.abs(np.diff(picture.astype(int), axis=1)).max(-1)
+    # most neighbours are nearly alike, some are far apart
+    assert np.median(steps) < 12 and np.percentile(steps, 97) > 40
+    assert np.array_equal(picture, dead_leaves(np.random.default_rng(0), size=128, count=200))
 
 
 def test_wrong_settings_are_refused(pictures, tmp_path):
