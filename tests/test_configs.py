@@ -23,7 +23,8 @@ def window(cfg, model, size: int, training: bool) -> dict:
         # sequences may have any length that the network takes
         pipeline_frames = max(2, getattr(model.generator, 'min_frames', 2))
     frames = torch.randint(0, 256, (pipeline_frames, 3, size, size), dtype=torch.uint8)
-    sharp = frames if training else frames[pipeline_frames // 2]
+    # other frames than the blurred ones: some networks start as the identity
+    sharp = frames.flip(-1) if training else frames[pipeline_frames // 2]
     sample = DataSample(gt_img=sharp.float())
     sample.set_metainfo(dict(key='video/00000', video='video', img_channel_order='RGB',
                              gt_channel_order='RGB'))

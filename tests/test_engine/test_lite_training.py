@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cdvd_mm.engine.launch import load_config, train
+from cdvd_mm.engine.config import load_config
+from cdvd_mm.engine.launch import train
 
 ROOT = Path(__file__).resolve().parents[2]
 
