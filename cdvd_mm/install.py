@@ -19,9 +19,9 @@ from importlib import metadata
 from cdvd_mm.options import option
 from cdvd_mm.requirements import (
     EXTRAS,
-    REQUIREMENTS,
     TORCH,
     Requirement,
+    find,
     numpy_limit,
     of_group,
     release,
@@ -46,8 +46,10 @@ class InstallOptions:
     dry_run: bool = option(False, "print pip's lines and do nothing")
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r'2\.[1-9]\d*(\.\d+)?', self.torch):
-            raise ValueError(f'--torch must look like {TORCH} (2.1 or later), found: {self.torch}')
+        if not (re.fullmatch(r'2\.\d+(\.\d+)?', self.torch)
+                and release(self.torch) >= release(find('PyTorch').minimum)):
+            raise ValueError(f'--torch must look like {TORCH} and be '
+                             f'{find("PyTorch").expected}, found: {self.torch}')
         unknown = set(self.extras.split(',')) - {'all', *EXTRAS}
         if unknown:
             raise ValueError(f'--extras must be some of all,{",".join(EXTRAS)}, '
@@ -93,17 +95,17 @@ def plan(options: InstallOptions, found: Callable[[str], str] = installed) -> li
     """
     there = found('torch')
     torch = there or (options.torch if options.torch.count('.') == 2 else f'{options.torch}.0')
-    if release(torch) < (2, 1):
-        raise ValueError(f'PyTorch {torch} is in this environment; 2.1 or later is needed. Upgrade '
-                         'it, or use another environment.')
+    if release(torch) < release(find('PyTorch').minimum):
+        raise ValueError(f'PyTorch {torch} is in this environment; {find("PyTorch").expected} is '
+                         'needed. Upgrade it, or use another environment.')
     steps = []
     if options.editable:
-        steps.append(Step('what builds', tuple(
-            entry.pip for entry in REQUIREMENTS if entry.name in ('setuptools', 'wheel'))))
+        steps.append(Step('what builds', (find('setuptools').pip, find('wheel').pip)))
     limit = numpy_limit(torch)
     numpy = [f'numpy<{limit}'] if limit else []
-    torchvision = found('torchvision') or options.torchvision or torchvision_for(torch)
-    if not there or not found('torchvision'):
+    torchvision = there and found('torchvision')
+    if not torchvision:
+        torchvision = options.torchvision or torchvision_for(torch)
         # '===' keeps out builds with a local label (2.13.0+cpu), which no torchvision of the
         # ordinary index fits; an index of one's own choice is free to label its builds.
         equal = '==' if there or options.torch_index else '==='
@@ -129,7 +131,7 @@ def plan(options: InstallOptions, found: Callable[[str], str] = installed) -> li
 
 def _mmcv(found: Callable[[str], str]) -> list[str]:
     """What to tell pip about mmcv: nothing where either form of it is there and fits."""
-    entry = next(entry for entry in REQUIREMENTS if entry.name == 'mmcv')
+    entry = find('mmcv')
     for name in reversed(entry.distributions):
         version = found(name)
         if version and _fits(entry, version):

@@ -183,3 +183,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 def of_group(*groups: str) -> list[Requirement]:
     """The requirements of some groups, see ``Requirement.group``."""
     return [requirement for requirement in REQUIREMENTS if requirement.group in groups]
+
+
+def find(name: str) -> Requirement:
+    """The requirement of that name in the table."""
+    return next(requirement for requirement in REQUIREMENTS if requirement.name == name)

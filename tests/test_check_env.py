@@ -10,7 +10,7 @@ import pytest
 
 from cdvd_mm import check_env, trials
 from cdvd_mm.check_env import OK, WARNING, WRONG, Report, Row
-from cdvd_mm.requirements import REQUIREMENTS, Requirement
+from cdvd_mm.requirements import Requirement, find
 
 
 def versions(**found):
@@ -19,10 +19,6 @@ def versions(**found):
             raise metadata.PackageNotFoundError(name)
         return found[name.replace('-', '_')]
     return version_of
-
-
-def requirement(name):
-    return next(entry for entry in REQUIREMENTS if entry.name == name)
 
 
 @pytest.mark.parametrize('version, status', [
@@ -49,7 +45,7 @@ def test_python(version, status):
     ('lpips', {}, WARNING, 'pip install lpips'),
 ])
 def test_versions(name, found, status, words):
-    row = check_env.check_package(requirement(name), quick=True, version_of=versions(**found))
+    row = check_env.check_package(find(name), quick=True, version_of=versions(**found))
     assert row.status == status
     assert words in row.note
 

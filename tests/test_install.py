@@ -46,6 +46,11 @@ def test_a_missing_torchvision_fits_the_pytorch_that_is_there():
     assert steps[0].arguments == ('torch==2.6.0+cpu', 'torchvision==0.21.*')
 
 
+def test_a_torchvision_without_its_pytorch_is_replaced():
+    steps = plan(InstallOptions(), there(torchvision='0.21.0'))
+    assert steps[0].arguments == ('torch===2.11.0', 'torchvision==0.26.*')
+
+
 def test_another_index_may_label_its_builds():
     steps = plan(InstallOptions(torch='2.13.0', torch_index='https://here/cpu'), there())
     assert steps[0].arguments == ('--index-url', 'https://here/cpu', 'torch==2.13.0',
@@ -60,7 +65,7 @@ def test_a_checkout():
 
 
 @pytest.mark.parametrize('found, message', [
-    (dict(torch='1.13.1'), 'PyTorch 1.13.1 is in this environment; 2.1 or later'),
+    (dict(torch='1.13.1'), 'PyTorch 1.13.1 is in this environment; >= 2.1'),
     (dict(mmcv='2.1.0'), 'mmcv 2.1.0 is in this environment; >= 2.0.0, < 2.1.0'),
 ])
 def test_what_is_not_ours_to_replace_is_refused(found, message):

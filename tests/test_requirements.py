@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cdvd_mm import requirements
-from cdvd_mm.requirements import EXTRAS, REQUIREMENTS, TORCH, of_group
+from cdvd_mm.requirements import EXTRAS, REQUIREMENTS, TORCH, find, of_group
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED_IN = ['README.md', 'tools/install.sh', *(
@@ -37,7 +37,7 @@ def test_what_goes_with_a_pytorch(torch, torchvision, numpy):
     ('mmcv', 'mmcv-lite==2.0.1', '>= 2.0.0, < 2.1.0'), ('MMFlow', 'mmflow==1.0.0rc0', '1.0.0rc0'),
     ('av', 'av>=17,<19', '>= 17, < 19'), ('click', 'click', 'any')])
 def test_words(name, pip, expected):
-    entry = next(entry for entry in REQUIREMENTS if entry.name == name)
+    entry = find(name)
     assert (entry.pip, entry.expected) == (pip, expected)
 
 
@@ -62,7 +62,7 @@ def test_setup(setup_arguments):
 
 def test_build_system():
     needs = re.search(r'requires = \["(.*)"\]', (ROOT / 'pyproject.toml').read_text())[1]
-    assert needs == next(entry.pip for entry in REQUIREMENTS if entry.name == 'setuptools')
+    assert needs == find('setuptools').pip
 
 
 @pytest.mark.parametrize('path', NAMED_IN)
@@ -79,7 +79,7 @@ def test_versions_that_are_written_down(path):
         assert (low, high) == (f'3.{first[1]}', f'3.{end[1] - 1}'), path
     for minors in re.findall(r'Python (3\.\d+), (3\.\d+) or (3\.\d+)', text):
         assert list(minors) == [f'3.{minor}' for minor in range(first[1], end[1])], path
-    torch = next(entry for entry in REQUIREMENTS if entry.name == 'PyTorch')
+    torch = find('PyTorch')
     for low, high in re.findall(r'PyTorch (2\.\d+)\s+to (2\.\d+)', text):
         assert low == torch.minimum, path
         assert int(high[2:]) == int(torch.tested_below[2:]) - 1, path
