@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'cdvd_mm'
 
 NETWORK_PARTS = {'torch', 'numpy', 'mmengine', 'mmcv', 'cdvd_mm.ops', 'cdvd_mm.registry'}
-FILES = {'cdvd_mm.files', 'cdvd_mm.options', 'cdvd_mm.progress', 'cdvd_mm.system',
+FILES = {'cdvd_mm.files', 'cdvd_mm.names', 'cdvd_mm.options', 'cdvd_mm.progress', 'cdvd_mm.system',
          'cdvd_mm.windows'}
 DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
         'cdvd_mm.datasets'} | FILES
 ENGINE = NETWORK_PARTS | FILES | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'}
 INFERENCE = NETWORK_PARTS | FILES | {'cdvd_mm.models', 'cdvd_mm.engine', 'cdvd_mm.weights'}
-VIDEO = {'av', 'cv2', 'numpy', 'mmengine', 'PIL', 'cdvd_mm.files'}
+VIDEO = {'av', 'cv2', 'numpy', 'mmengine', 'PIL', 'cdvd_mm.files', 'cdvd_mm.names'}
 # The rooms that stand on top: they may reach all others but each other, and only apis, cli and
 # tools import them.
 TOP = {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'mmengine', 'mmcv', 'mmagic', 'matplotlib', 'yaml',
@@ -28,6 +28,7 @@ TOP = {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'mmengine', 'mmcv', 'mmagic', 'ma
 ALLOWED = {
     'cdvd_mm.version': set(),
     'cdvd_mm.files': set(),
+    'cdvd_mm.names': set(),
     'cdvd_mm.options': set(),
     'cdvd_mm.windows': {'numpy'},
     'cdvd_mm.system': {'torch'},

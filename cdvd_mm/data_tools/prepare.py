@@ -19,6 +19,7 @@ from cdvd_mm.datasets.gopro import GoProDataset
 from cdvd_mm.datasets.layouts import (
     EXPECTED,
     VideoFolder,
+    check_frames,
     find_layout,
     list_frames,
     pair_frames,
@@ -26,7 +27,7 @@ from cdvd_mm.datasets.layouts import (
 )
 from cdvd_mm.datasets.records import FrameError, Problem, Video
 from cdvd_mm.datasets.reds import REDSDataset
-from cdvd_mm.datasets.video_deblur import VideoDeblurDataset, check_frames
+from cdvd_mm.datasets.video_deblur import VideoDeblurDataset
 from cdvd_mm.files import write_atomically
 from cdvd_mm.progress import track
 

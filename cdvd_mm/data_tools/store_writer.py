@@ -20,6 +20,7 @@ from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frame_files import decode_frame, read_bytes
 from cdvd_mm.datasets.frame_store import (
+    CODECS,
     COMPLETE,
     DATA_NAME,
     FORMAT,
@@ -35,7 +36,6 @@ from cdvd_mm.datasets.records import FrameError, Video
 from cdvd_mm.files import write_atomically
 from cdvd_mm.progress import progress_bar
 
-CODECS = ('png', 'raw')
 TILE = 80  # divides 720 and 1280; a raw tile fills 94 % of the five 4 KiB pages that LMDB gives it
 _COMMIT_FRAMES = 32
 

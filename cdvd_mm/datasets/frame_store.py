@@ -5,8 +5,9 @@ compressed (``png``, about as large as the dataset) or as it is (``raw``, 3 byte
 of 256x256 of a 1280x720 frame then costs a ninth of the pixels instead of all of them.
 
 A store is a folder with ``data.mdb`` and, written last, ``frame_store.json``; without that file it
-is unfinished and no dataset accepts it. Entries are read through MMEngine's LMDB backend; names
-of videos and frames live in the JSON file, so that they may have any letters.
+is unfinished and no dataset accepts it. Names of videos and frames live in the JSON file, so that
+they may have any letters. What is read is checked: the JSON file entry by entry, the size of the
+data file before it is mapped, every tile by its checksum.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import struct
 import threading
 import zlib
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.fileio import BaseStorageBackend, get_file_backend
+
+from cdvd_mm.names import checked_name
 
 from .records import FrameError, Video
 
@@ -30,6 +33,7 @@ PLAN_NAME = 'frame_store.part.json'
 DATA_NAME = 'data.mdb'
 FORMAT = 'cdvd_mm frame store'
 VERSION = 1
+CODECS = ('png', 'raw')
 KINDS = {'blur': 'b', 'sharp': 's'}
 COMPLETE = 'complete'
 """Entry with the id of the index that belongs to the data; written when all frames are there."""
@@ -58,11 +62,9 @@ def open_store(root: str) -> FrameStore:
     """The store in a folder, opened once a process."""
     root = os.path.abspath(root)
     with _OPENING:
-        pid, store = _STORES.get(root, (None, None))
-        if pid != os.getpid():
-            store = FrameStore(root)
-            _STORES[root] = (os.getpid(), store)
-        return store
+        if root not in _STORES or _STORES[root][0] != os.getpid():
+            _STORES[root] = (os.getpid(), FrameStore(root))
+        return _STORES[root][1]
 
 
 def import_lmdb() -> ModuleType:
@@ -91,28 +93,32 @@ class FrameStore:
         if not is_store(root):
             raise FileNotFoundError(unfinished_store(root) or f'{root} holds no frame store '
                                     f'({INDEX_NAME} is missing)')
-        with open(path, encoding='utf-8') as file:
-            text = file.read()
         try:
-            index = json.loads(text)
-            found = (index['format'], index['version'])
-        except (ValueError, KeyError, TypeError) as error:
+            with open(path, encoding='utf-8') as file:
+                self.index = json.load(file)
+            found = (self.index['format'], self.index['version'])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f'{path} is damaged ({error!r}); write the store again') from error
         if found != (FORMAT, VERSION):
             raise ValueError(f'{path}: expected {FORMAT} version {VERSION}, found {found[0]} '
                              f'version {found[1]}; write the store again with this version')
-        data = os.path.join(root, DATA_NAME)
-        size = os.path.getsize(data) if os.path.exists(data) else 0
-        if size < index['data_bytes']:
-            raise ValueError(f'{data} has {size} bytes, expected {index["data_bytes"]}: the store '
-                             'was cut off; copy it again, or remove it and write it again')
-        self.index = index
-        self.codec, self.tile = index['codec'], index['tile']
+        _check_index(self.index, path)
+        self._data = os.path.join(root, DATA_NAME)
+        self._check_size(self.index['data_bytes'])
+        self.codec, self.tile = self.index['codec'], self.index['tile']
         self._records = {(split, video['name']): video
-                         for split, videos in index['videos'].items() for video in videos}
+                         for split, videos in self.index['videos'].items() for video in videos}
         self._positions = {key: {stem: i for i, stem in enumerate(video['frames'])}
                            for key, video in self._records.items()}
-        self._backend = None
+        self._database: Any = None
+        self._needed = self.index['data_bytes']
+
+    def _check_size(self, needed: int) -> None:
+        """Refuse a data file of which a part is missing: what is not there must not be mapped."""
+        size = os.path.getsize(self._data) if os.path.exists(self._data) else 0
+        if size < needed:
+            raise FrameError(self._data, f'has {size} bytes, expected {needed}: the store was cut '
+                             'off', 'copy it again, or remove it and write it again')
 
     def videos(self, split: str) -> list[Video]:
         """The videos of a split; their paths are those that :meth:`read` takes, with the root.
@@ -174,9 +180,8 @@ class FrameStore:
         value = self._get(key)
         if value is not None and len(value) > 4 \
                 and struct.unpack_from('<I', value)[0] == zlib.crc32(memoryview(value)[4:]):
-            pixels = np.frombuffer(value, np.uint8, offset=4)
-            if self.codec == 'png':
-                pixels = cv2.imdecode(pixels, cv2.IMREAD_COLOR)
+            payload = np.frombuffer(value, np.uint8, offset=4)
+            pixels = cv2.imdecode(payload, cv2.IMREAD_COLOR) if self.codec == 'png' else payload
             if pixels is not None and pixels.size == height * width * 3:
                 return pixels.reshape(height, width, 3)
         raise FrameError(f'{self.root}{STORE_MARK}{name}',
@@ -184,15 +189,66 @@ class FrameStore:
                          'copy the store again, or remove it and write it again')
 
     def _get(self, key: str) -> bytes | None:
-        if self._backend is None:
+        if self._database is None:
             with _OPENING:
-                self._backend = self._backend or self._open()
-        return self._backend.get(key)
+                if self._database is None:
+                    self._database = self._open()
+        self._check_size(self._needed)
+        try:
+            with self._database.begin() as transaction:
+                return transaction.get(key.encode())
+        except import_lmdb().Error as error:
+            raise self._damaged(error) from error
 
-    def _open(self) -> BaseStorageBackend:
-        import_lmdb()
-        backend = get_file_backend(backend_args=dict(backend='lmdb', db_path=self.root))
-        if backend.get(COMPLETE) != self.index['id'].encode():
+    def _open(self) -> Any:
+        lmdb = import_lmdb()
+        try:
+            database = lmdb.open(self.root, readonly=True, lock=False, readahead=False,
+                                 create=False)
+            pages = database.info()['last_pgno'] + 1
+            self._needed = max(self._needed, pages * database.stat()['psize'])
+            self._check_size(self._needed)
+            with database.begin() as transaction:
+                found = transaction.get(COMPLETE.encode())
+        except lmdb.Error as error:
+            raise self._damaged(error) from error
+        if found != self.index['id'].encode():
             raise ValueError(f'{self.root}: {DATA_NAME} and {INDEX_NAME} do not belong together; '
                              'copy the store again or write it again')
-        return backend
+        return database
+
+    def _damaged(self, error: Exception) -> FrameError:
+        return FrameError(self._data, f'damaged frame store ({error})',
+                          'copy it again, or remove it and write it again')
+
+
+def _check_index(index: dict, path: str) -> None:
+    """Refuse an index whose entries are not what they must be."""
+    try:
+        if index['codec'] not in CODECS:
+            raise ValueError(f'codec {index["codec"]!r}')
+        _check_numbers(index, {'tile': 1, 'data_bytes': 0})
+        if not isinstance(index['id'], str):
+            raise ValueError(f'id {index["id"]!r}')
+        for split, videos in index['videos'].items():
+            checked_name(split, path)
+            for video in videos:
+                checked_name(video['name'], path)
+                _check_numbers(video, {'first': 0, 'height': 1, 'width': 1})
+                if not isinstance(video['sharp'], bool) or not isinstance(video['frames'], list):
+                    raise ValueError(f'entries of {video["name"]!r}')
+                for stem in video['frames']:
+                    checked_name(stem, path)
+                if len(set(video['frames'])) < len(video['frames']):
+                    raise ValueError(f'a frame of {video["name"]!r} comes twice')
+            if len({video['name'] for video in videos}) < len(videos):
+                raise ValueError(f'a video of {split!r} comes twice')
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f'{path} is damaged ({error}); write the store again') from error
+
+
+def _check_numbers(entries: dict, least: dict[str, int]) -> None:
+    for name, lowest in least.items():
+        value = entries[name]
+        if type(value) is not int or not lowest <= value < 1 << 48:
+            raise ValueError(f'{name} {value!r}')

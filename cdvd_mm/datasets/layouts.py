@@ -2,14 +2,18 @@
 
 Five ways are in use, and told apart by looking:
 
-* ``published`` GOPRO: ``{train,test}/<video>/{blur,sharp}/000001.png`` (and ``blur_gamma``, which
-  is never used);
-* ``published`` DVD: ``quantitative_datasets/<video>/{input,GT}/00000.jpg``, without split folders;
-* ``published`` BSD: ``{train,valid,test}/<video>/{Blur,Sharp}/RGB/00000000.png`` in the folder of
-  an exposure (the frames may lie in ``Blur`` and ``Sharp`` themselves);
-* ``published`` REDS: ``{train,val}_{blur,sharp}/<video>/00000000.png``, in the root or, as the
-  archives unpack, in its folders ``train`` and ``val``; ``val`` is the split 'test';
+* ``gopro``, as GOPRO is published: ``{train,test}/<video>/{blur,sharp}/000001.png`` (and
+  ``blur_gamma``, which is used on demand alone);
+* ``dvd``, as DVD is published: ``quantitative_datasets/<video>/{input,GT}/00000.jpg``, without
+  split folders;
+* ``bsd``, as BSD is published: ``{train,valid,test}/<video>/{Blur,Sharp}/RGB/00000000.png`` in the
+  folder of an exposure (the frames may lie in ``Blur`` and ``Sharp`` themselves);
+* ``reds``, as REDS is published: ``{train,val}_{blur,sharp}/<video>/00000000.png``, in the root or,
+  as the archives unpack, in its folders ``train`` and ``val``; ``val`` is the split 'test';
 * ``repacked``, as CDVD-TSP uses GOPRO and DVD: ``{train,test}/{blur,gt}/<video>/<frame>``.
+
+Other programs call the blurred frames ``input`` or ``lq`` and the sharp ones ``gt`` or ``target``;
+in ``gopro`` and ``repacked`` each of these names is understood.
 """
 
 from __future__ import annotations
@@ -17,12 +21,20 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from .frame_files import IMAGE_SUFFIXES
-from .records import Problem, Video
+from cdvd_mm.names import frame_numbers, natural_key
+from cdvd_mm.progress import track
+
+from .frame_files import IMAGE_SUFFIXES, probe_frame
+from .records import FrameError, Problem, Video
 
 DVD_FOLDER = 'quantitative_datasets'
+BLUR_NAMES = ('blur', 'input', 'lq')
+SHARP_NAMES = ('sharp', 'gt', 'GT', 'target')
+GAMMA = 'blur_gamma'
+_READERS = 8  # threads that read the frames' headers; they wait for the disk
 REDS_SPLITS = {'train': 'train', 'test': 'val'}
 EXPECTED = {
     'gopro': '{train,test}/<video>/{blur,sharp}/',
@@ -66,6 +78,15 @@ def sub_folders(path: str) -> list[str]:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith('.'))
 
 
+def dangling_links(folder: str) -> list[Problem]:
+    """Links in a folder whose target is not there."""
+    with os.scandir(folder) as entries:
+        return [Problem(entry.path, f'a link to {os.readlink(entry.path)}, which does not exist',
+                        'mend or remove the link')
+                for entry in sorted(entries, key=lambda entry: entry.name)
+                if entry.is_symlink() and not os.path.exists(entry.path)]
+
+
 def find_layout(root: str, split: str) -> str | None:
     """Which of the layouts a folder has.
 
@@ -81,15 +102,16 @@ def find_layout(root: str, split: str) -> str | None:
     folder = os.path.join(root, split)
     if os.path.isdir(folder):
         names = sub_folders(folder)
-        if 'blur' in names and _holds_folders(os.path.join(folder, 'blur')):
+        kinds = [name for name in names if name in BLUR_NAMES]
+        if any(sub_folders(os.path.join(folder, name)) for name in kinds):
             return 'repacked'
-        if any({'Blur', 'Sharp'} & set(sub_folders(os.path.join(folder, n))) for n in names):
+        if any({'Blur', 'Sharp'} & set(sub_folders(os.path.join(folder, name))) for name in names):
             return 'bsd'
-        if any(os.path.isdir(os.path.join(folder, n, kind)) for n in names
-               for kind in ('blur', 'blur_gamma', 'sharp')):
+        if any(os.path.isdir(os.path.join(folder, name, kind)) for name in names
+               for kind in (*BLUR_NAMES, GAMMA, *SHARP_NAMES)):
             return 'gopro'
-        if 'blur' in names and 'gt' in names:
-            return 'repacked'  # without a single video: said by list_videos
+        if kinds and any(name in SHARP_NAMES for name in names):
+            return 'repacked'  # without a single video: said by video_folders
     base = dvd_base(root)
     if any(os.path.isdir(os.path.join(base, n, 'input')) for n in sub_folders(base)):
         return 'dvd'
@@ -110,12 +132,8 @@ def reds_base(root: str, split: str) -> str | None:
                         for kind in ('blur', 'sharp'))), None)
 
 
-def _holds_folders(path: str) -> bool:
-    return bool(sub_folders(path))
-
-
-def video_folders(root: str, split: str, layout: str,
-                  official_test: tuple[str, ...] = ()) -> tuple[list[VideoFolder], list[Problem]]:
+def video_folders(root: str, split: str, layout: str, official_test: tuple[str, ...] = (),
+                  gamma: bool = False) -> tuple[list[VideoFolder], list[Problem]]:
     """The videos of one split.
 
     Args:
@@ -124,36 +142,44 @@ def video_folders(root: str, split: str, layout: str,
         layout: As :func:`find_layout` gives it.
         official_test: Names of the official test videos; they make the split where the layout has
             no split folders.
+        gamma: Take ``blur_gamma`` for the blurred frames.
 
     Returns:
-        The videos, sorted by name, and those that lack their blurred frames.
+        The videos, sorted by name, and what is wrong: blurred frames that are missing, folders that
+        cannot be told apart, links that lead nowhere.
     """
-    if layout == 'repacked':
-        return _kinds_first(*(os.path.join(root, split, kind) for kind in ('blur', 'gt')))
+    base = dvd_base(root) if layout == 'dvd' else os.path.join(root, split)
+    blur_names = (GAMMA, ) if gamma else BLUR_NAMES
+    sharp_names = SHARP_NAMES
     if layout == 'reds':
-        part, base = REDS_SPLITS[split], reds_base(root, split)
-        return _kinds_first(*(os.path.join(base, f'{part}_{kind}') for kind in ('blur', 'sharp')))
-    videos, problems = [], []
-    if layout in ('gopro', 'bsd'):
-        base = os.path.join(root, split)
-        names = ('blur', 'sharp') if layout == 'gopro' else ('Blur', 'Sharp')
-        folders = sub_folders(base)
-    else:
-        base, names = dvd_base(root), ('input', 'GT')
-        test = set(official_test)
-        folders = [f for f in sub_folders(base) if (f in test) == (split == 'test')]
-    for name in folders:
-        blur, sharp = (os.path.join(base, name, kind) for kind in names)
-        if layout == 'bsd':
-            blur, sharp = map(_rgb_folder, (blur, sharp))
-        if os.path.isdir(blur):
-            videos.append(VideoFolder(name, blur, sharp if os.path.isdir(sharp) else None))
-        elif os.path.isdir(os.path.join(base, name, 'blur_gamma')):
-            problems.append(Problem(blur, 'missing, there is only `blur_gamma`, which belongs to '
-                                    'another protocol', 'restore the linear `blur` folder'))
-        else:
-            problems.append(Problem(blur, 'missing', 'restore the blurred frames of this video or '
-                                    'remove its folder'))
+        part, base = REDS_SPLITS[split], reds_base(root, split) or root
+        blur_names, sharp_names = (f'{part}_blur', ), (f'{part}_sharp', )
+    if layout == 'bsd':
+        blur_names, sharp_names = ('Blur', ), ('Sharp', )
+    if layout in ('repacked', 'reds'):
+        return _by_kind(base, blur_names, sharp_names)
+    videos, problems = [], dangling_links(base)
+    names = sub_folders(base)
+    if layout == 'dvd':
+        names = [name for name in names if (name in official_test) == (split == 'test')]
+    for name in names:
+        folder = os.path.join(base, name)
+        blur, wrong = _one_of(folder, blur_names)
+        sharp, more = _one_of(folder, sharp_names)
+        problems += dangling_links(folder) + wrong + more
+        if blur is None and os.path.isdir(os.path.join(folder, GAMMA)):
+            problems.append(Problem(os.path.join(folder, blur_names[0]), f'missing, there is only '
+                                    f'`{GAMMA}`, which belongs to another protocol',
+                                    'restore the linear `blur` folder, or use blur_gamma=True'))
+        elif blur is None and not wrong:
+            problems.append(Problem(os.path.join(folder, blur_names[0]), 'missing', 'restore the '
+                                    'blurred frames of this video or remove its folder'))
+        elif blur is not None:
+            if layout == 'bsd':
+                blur, sharp = _rgb_folder(blur), sharp and _rgb_folder(sharp)
+            videos.append(VideoFolder(name, blur, sharp))
+            if sharp is None and not more:
+                problems += _unknown(folder, blur_names, sharp_names)
     return videos, problems
 
 
@@ -163,23 +189,54 @@ def _rgb_folder(folder: str) -> str:
     return inner if os.path.isdir(inner) else folder
 
 
-def _kinds_first(blur_root: str,
-                 sharp_root: str) -> tuple[list[VideoFolder], list[Problem]]:
-    """The videos where blurred and sharp ones lie in a folder each."""
-    blur_names, sharp_names = (set(sub_folders(path)) if os.path.isdir(path) else set()
-                               for path in (blur_root, sharp_root))
-    videos = [VideoFolder(name, os.path.join(blur_root, name),
-                          os.path.join(sharp_root, name) if name in sharp_names else None)
-              for name in sorted(blur_names)]
-    problems = [Problem(os.path.join(sharp_root, name),
-                        f'video without blurred frames ({blur_root}/{name} is missing)',
-                        'restore them or remove the video')
-                for name in sorted(sharp_names - blur_names)]
-    return videos, problems
+def _by_kind(base: str, blur_names: tuple[str, ...],
+             sharp_names: tuple[str, ...]) -> tuple[list[VideoFolder], list[Problem]]:
+    """Videos of ``<blur>/<video>`` and ``<sharp>/<video>``."""
+    blur_root, problems = _one_of(base, blur_names)
+    sharp_root, more = _one_of(base, sharp_names)
+    problems += dangling_links(base) + more
+    if blur_root is None:
+        problems.append(Problem(os.path.join(base, blur_names[0]), 'missing',
+                                'restore the blurred frames'))
+        return [], problems
+    problems += dangling_links(blur_root)
+    if sharp_root is None:
+        if not more and sharp_names is SHARP_NAMES:  # REDS has other splits beside it
+            problems += _unknown(base, blur_names, sharp_names)
+        return [VideoFolder(name, os.path.join(blur_root, name), None)
+                for name in sub_folders(blur_root)], problems
+    problems += dangling_links(sharp_root)
+    blurred, sharp = sub_folders(blur_root), sub_folders(sharp_root)
+    problems += [Problem(os.path.join(sharp_root, name),
+                         f'video without blurred frames ({blur_root}/{name} is missing)',
+                         'restore them or remove the video')
+                 for name in sharp if name not in blurred]
+    return [VideoFolder(name, os.path.join(blur_root, name),
+                        os.path.join(sharp_root, name) if name in sharp else None)
+            for name in blurred], problems
+
+
+def _one_of(folder: str, names: tuple[str, ...]) -> tuple[str | None, list[Problem]]:
+    """The folder of one of these names in ``folder``; several are a problem."""
+    found = [os.path.join(folder, name) for name in sub_folders(folder) if name in names]
+    if len(found) > 1:
+        return None, [Problem(folder, f'has {" and ".join(map(os.path.basename, found))}, which '
+                              'cannot be told apart', 'keep one of them')]
+    return (found[0] if found else None), []
+
+
+def _unknown(folder: str, blur_names: tuple[str, ...],
+             sharp_names: tuple[str, ...]) -> list[Problem]:
+    """Folders beside the blurred frames that may be meant as the sharp ones."""
+    known = (*blur_names, *BLUR_NAMES, GAMMA)
+    others = [name for name in sub_folders(folder) if name not in known]
+    return [Problem(folder, f'no sharp frames found ({", ".join(sharp_names)}), but '
+                    f'{", ".join(others)}', f'rename the folder of sharp frames to '
+                    f'{sharp_names[0]}, or move the others elsewhere')] if others else []
 
 
 def list_frames(folder: str) -> Listing:
-    """List the frames of a folder in order: by number where the names are numbers, else by name.
+    """List the frames of a folder in order: by the numbers in their names.
 
     Files that are no frames (``Thumbs.db``, ``.DS_Store`` ...) are listed apart and never read.
     """
@@ -203,33 +260,30 @@ def list_frames(folder: str) -> Listing:
             listing.problems.append(Problem(path, f'same frame as {found[stem]}', 'keep one'))
         else:
             found[stem] = path
-    order = sorted(found, key=lambda s: (int(s), s)) if all(map(_is_number, found)) \
-        else sorted(found)
-    listing.frames = {stem: found[stem] for stem in order}
-    listing.problems.extend(_gaps(folder, listing.frames))
+    listing.frames = {stem: found[stem] for stem in sorted(found, key=natural_key)}
+    listing.problems.extend(_gaps(folder, list(listing.frames)))
     return listing
 
 
-def _is_number(stem: str) -> bool:
-    return bool(re.fullmatch(r'[0-9]+', stem))
-
-
-def _gaps(folder: str, frames: dict[str, str]) -> list[Problem]:
-    """Missing numbers, where the names are numbers: a window must not straddle them."""
-    stems = list(frames)
-    if len(stems) < 3 or not all(map(_is_number, stems)):
+def _gaps(folder: str, stems: list[str]) -> list[Problem]:
+    """Missing numbers, where the names are numbered: a window must not straddle them."""
+    numbers = frame_numbers(stems)
+    if numbers is None or len(numbers) < 3:
         return []
-    numbers = [int(s) for s in stems]
     steps = [b - a for a, b in zip(numbers, numbers[1:])]
     step = Counter(steps).most_common(1)[0][0]
     problems = []
     for i, found in enumerate(steps):
         if found == step:
             continue
-        missing = list(range(numbers[i] + step, numbers[i + 1], step)) if step > 0 else []
-        names = ', '.join(str(n).zfill(len(stems[i])) for n in missing) or 'none'
+        count = max(-(-found // step) - 1, 0) if step > 0 else 0
+        digits = max(re.findall('[0-9]+', stems[i]), key=len)
+        width = len(digits) if digits.startswith('0') else 0
+        shown = [str(numbers[i] + n * step).zfill(width) for n in range(1, min(count, 20) + 1)]
+        more = f' and {count - 20} more' if count > 20 else ''
         problems.append(Problem(
-            folder, f'frame numbers jump from {stems[i]} to {stems[i + 1]} (missing: {names})',
+            folder, f'frame numbers jump from {stems[i]} to {stems[i + 1]} (missing: '
+            f'{", ".join(shown) or "none"}{more})',
             'restore the missing frames, or split the video there into two folders'))
     return problems
 
@@ -267,3 +321,43 @@ def pair_frames(video: VideoFolder) -> tuple[Video, list[Problem], list[str]]:
         stems = list(blur.frames)
     result = Video(video.name, [blur.frames[s] for s in stems], sharp_paths, stems)
     return result, problems, extra
+
+
+def check_frames(videos: list[Video]) -> list[Problem]:
+    """Look at every frame's header: readable, 8 bit RGB, complete, of the size of its video.
+
+    Sets each video's ``size``, the one most of its blurred frames have.
+
+    Args:
+        videos: Videos of files; not of a store.
+
+    Returns:
+        All that is wrong, in order.
+    """
+    paths = [path for video in videos for path in (*video.blur, *(video.sharp or ()))]
+
+    def look(path: str):
+        try:
+            header = probe_frame(path)
+            return header.height, header.width
+        except FrameError as error:
+            return error.problem
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        results = pool.map(look, paths, chunksize=64)
+        if len(paths) > 5000:
+            results = track(results, 'checking frames', len(paths))
+        seen = dict(zip(paths, results))
+    problems = [seen[path] for path in paths if isinstance(seen[path], Problem)]
+    for video in videos:
+        frames = (*video.blur, *(video.sharp or ()))
+        sizes = [seen[path] for path in frames if not isinstance(seen[path], Problem)]
+        if not sizes:
+            continue
+        video.size = max(dict.fromkeys(sizes), key=sizes.count)
+        problems += [
+            Problem(path, f'{seen[path][1]}x{seen[path][0]}, the video is '
+                    f'{video.size[1]}x{video.size[0]}', 'all frames of a video must have one size')
+            for path in frames
+            if not isinstance(seen[path], Problem) and seen[path] != video.size]
+    return problems

@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from cdvd_mm.progress import track
 from cdvd_mm.registry import DATASETS
 from cdvd_mm.windows import ENDS, equal_runs, scored_frames, split_runs, window_indices
 
-from .frame_files import probe_frame
 from .frame_store import is_store, open_store, unfinished_store
-from .layouts import EXPECTED, VideoFolder, find_layout, pair_frames, sub_folders, video_folders
+from .layouts import (
+    EXPECTED,
+    VideoFolder,
+    check_frames,
+    find_layout,
+    pair_frames,
+    sub_folders,
+    video_folders,
+)
 from .official import official_test_videos
-from .records import FrameError, Problem, Video
+from .records import Problem, Video
 
 T = TypeVar('T', Video, VideoFolder)
-_READERS = 8  # threads that read the frames' headers; they wait for the disk
 
 
 @DATASETS.register_module()
@@ -67,6 +71,8 @@ class VideoDeblurDataset(BaseDataset):
             of being shorter.
         overlap: Frames that a run reads in addition on either side.
         videos: Names of the videos to use; ``None`` for all of the split.
+        blur_gamma: Read ``blur_gamma`` instead of ``blur`` (GOPRO as published). Scores on it
+            cannot be compared with those on ``blur``.
         skip_keys: Frames (``'<video>/<frame>'``) that need not be restored any more.
         test_mode: Testing rather than training.
         **kwargs: For :class:`mmengine.dataset.BaseDataset` (``metainfo``, ``indices``,
@@ -102,6 +108,7 @@ class VideoDeblurDataset(BaseDataset):
                  run_length: int | None = None,
                  overlap: int = 0,
                  videos: Sequence[str] | None = None,
+                 blur_gamma: bool = False,
                  skip_keys: Sequence[str] = (),
                  test_mode: bool = False,
                  **kwargs) -> None:
@@ -130,6 +137,7 @@ class VideoDeblurDataset(BaseDataset):
         self.frames_per_video, self.repeat = frames_per_video, repeat
         self.skip_ends, self.sample_frames, self.ends = skip_ends, sample_frames, ends
         self.run_length, self.overlap = run_length, overlap
+        self.blur_gamma = blur_gamma
         self.only_videos, self.skip_keys = videos, frozenset(skip_keys)
         super().__init__(data_root='', data_prefix={}, pipeline=list(pipeline),
                          test_mode=test_mode, **kwargs)
@@ -151,12 +159,15 @@ class VideoDeblurDataset(BaseDataset):
         """Look at all frames and list the samples."""
         found = self.find_videos()
         needs, least = 'num_frames', self.num_frames
-        if self.mode == 'video' and not self.test_mode and self.run_length:
+        if self.test_mode:  # windows are reflected at the ends
+            needs, least = 'skip_ends', 2 * self._skipped_ends() + 1
+        elif self.mode == 'video' and self.run_length:
             needs, least = 'run_length', self.run_length
+        limit = f'{least}' if self.test_mode else f'{needs}={least}'
         short = [f'{name}: {len(video)} frames' for name, video in found
                  if self._usable_length(video) < least]
         if short:
-            raise ValueError(f'{len(short)} video(s) have fewer than {needs}={least} frames: '
+            raise ValueError(f'{len(short)} video(s) have fewer than {limit} frames: '
                              f'{"; ".join(short)}. Remove them, or lower {needs}')
         self._check_crop(found)
         make = self._windows if self.mode == 'window' else self._runs
@@ -168,13 +179,14 @@ class VideoDeblurDataset(BaseDataset):
     def _usable_length(self, video: Video) -> int:
         return min(len(video), self.frames_per_video or len(video))
 
-    def _centres(self, length: int) -> list[int]:
-        skip = self.num_frames // 2 if self.skip_ends is None else self.skip_ends
-        return scored_frames(length, skip, self.sample_frames)
+    def _skipped_ends(self) -> int:
+        if self.skip_ends is not None:
+            return self.skip_ends
+        return self.num_frames // 2 if self.mode == 'window' else 0
 
     def _windows(self, name: str, video: Video) -> list[dict]:
         length, samples = self._usable_length(video), []
-        for centre in self._centres(length):
+        for centre in scored_frames(length, self._skipped_ends(), self.sample_frames):
             key = f'{name}/{video.stems[centre]}'
             if key in self.skip_keys:
                 continue
@@ -189,8 +201,7 @@ class VideoDeblurDataset(BaseDataset):
 
     def _runs(self, name: str, video: Video) -> list[dict]:
         length, samples = self._usable_length(video), []
-        skip_ends = self.skip_ends or 0
-        wanted = [i for i in scored_frames(length, skip_ends, self.sample_frames)
+        wanted = [i for i in scored_frames(length, self._skipped_ends(), self.sample_frames)
                   if f'{name}/{video.stems[i]}' not in self.skip_keys]
         runs = split_runs(length, self.run_length, self.overlap) if self.test_mode else \
             equal_runs(length, self.run_length or length)
@@ -254,6 +265,9 @@ class VideoDeblurDataset(BaseDataset):
         self._raise_problems(problems)
         if not found:
             raise FileNotFoundError(f'no videos for split {self.split!r} in {self.roots}')
+        if self.blur_gamma:
+            print_log('blur_gamma is read instead of blur: scores cannot be compared with '
+                      'published ones', logger='current', level=logging.WARNING)
         if without:
             print_log(f'no ground truth in {self.roots}: restored frames can be saved, but no '
                       'metric is computed', logger='current', level=logging.WARNING)
@@ -273,6 +287,9 @@ class VideoDeblurDataset(BaseDataset):
         return list(videos)
 
     def _root_videos(self, root: str) -> tuple[list[Video], list[Problem], list[str]]:
+        if self.blur_gamma and (is_store(root) or find_layout(root, self.split) != 'gopro'):
+            raise ValueError(f'blur_gamma=True needs {self.split}/<video>/blur_gamma/, which '
+                             f'{root} does not have')
         if is_store(root):
             stored = [video for split in self.splits_on_disk()
                       for video in self.choose(split, open_store(root).videos(split))]
@@ -286,7 +303,7 @@ class VideoDeblurDataset(BaseDataset):
             if layout is None or layout not in self.LAYOUTS:
                 raise FileNotFoundError(self._no_layout(root, split, layout))
             official = self.OFFICIAL_TEST_VIDEOS or official_test_videos(layout)
-            folders, wrong = video_folders(root, split, layout, official)
+            folders, wrong = video_folders(root, split, layout, official, self.blur_gamma)
             found += self.choose(split, folders)
             problems += wrong
         videos, extra = [], []
@@ -352,43 +369,3 @@ class VideoDeblurDataset(BaseDataset):
                 prefix = f'{prefix}-{self.roots.index(root)}'
             named.append((f'{prefix}:{video.name}', video))
         return named
-
-
-def check_frames(videos: list[Video]) -> list[Problem]:
-    """Look at every frame's header: readable, 8 bit RGB, complete, of the size of its video.
-
-    Sets each video's ``size``, the one most of its blurred frames have.
-
-    Args:
-        videos: Videos of files; not of a store.
-
-    Returns:
-        All that is wrong, in order.
-    """
-    paths = [path for video in videos for path in (*video.blur, *(video.sharp or ()))]
-
-    def look(path: str):
-        try:
-            header = probe_frame(path)
-            return header.height, header.width
-        except FrameError as error:
-            return error.problem
-
-    with ThreadPoolExecutor(_READERS) as pool:
-        results = pool.map(look, paths, chunksize=64)
-        if len(paths) > 5000:
-            results = track(results, 'checking frames', len(paths))
-        seen = dict(zip(paths, results))
-    problems = [seen[path] for path in paths if isinstance(seen[path], Problem)]
-    for video in videos:
-        frames = (*video.blur, *(video.sharp or ()))
-        sizes = [seen[path] for path in frames if not isinstance(seen[path], Problem)]
-        if not sizes:
-            continue
-        video.size = max(dict.fromkeys(sizes), key=sizes.count)
-        problems += [
-            Problem(path, f'{seen[path][1]}x{seen[path][0]}, the video is '
-                    f'{video.size[1]}x{video.size[0]}', 'all frames of a video must have one size')
-            for path in frames
-            if not isinstance(seen[path], Problem) and seen[path] != video.size]
-    return problems

@@ -54,6 +54,14 @@ class StepAware(Protocol):
         ...
 
 
+def without_workers(loader: dict) -> dict:
+    """Config of a loader without what PyTorch refuses where there are no workers."""
+    if loader.get('num_workers'):
+        return loader
+    return {name: value for name, value in loader.items()
+            if name not in ('persistent_workers', 'prefetch_factor')}
+
+
 def bare_model(model: torch.nn.Module) -> torch.nn.Module:
     """The model without what distributes it."""
     return model.module if is_model_wrapper(model) else model
@@ -283,7 +291,7 @@ class ResumableTrainLoop(BaseLoop):
         return total // at_once
 
     def _build_loader(self, cfg: dict) -> tuple[StepSampler, DataLoader]:
-        cfg = dict(cfg)
+        cfg = dict(without_workers(cfg))
         sampler_cfg = cfg.pop('sampler', dict(type='DefaultSampler', shuffle=True))
         if sampler_cfg.get('type') not in SAMPLERS or 'batch_sampler' in cfg \
                 or 'num_batch_per_epoch' in cfg:

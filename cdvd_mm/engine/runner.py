@@ -8,11 +8,12 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from cdvd_mm.files import remove_partial_files
 
 from .checkpoints import find_latest_checkpoint
-from .loop import ResumableTrainLoop
+from .loop import ResumableTrainLoop, without_workers
 
 
 class RestorationRunner(Runner):
@@ -45,6 +46,19 @@ class RestorationRunner(Runner):
             find_unused_parameters=self.cfg.get('find_unused_parameters', False),
             gradient_as_bucket_view=True,
             device_ids=[torch.cuda.current_device()] if torch.cuda.is_available() else None))
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, *args, **kwargs) -> DataLoader:
+        """Build a loader, see MMEngine; what only workers can have is dropped where there are none.
+
+        Args:
+            dataloader: A loader, which is returned, or its config.
+            *args: For MMEngine.
+            **kwargs: Likewise.
+        """
+        if isinstance(dataloader, dict):
+            dataloader = without_workers(dataloader)
+        return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def load_or_resume(self) -> None:
         """Load weights, or find the checkpoint to go on from.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -10,14 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cdvd_mm.names import natural_key
+
 from .frames import Frame, FrameReader, VideoInfo
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
-
-
-def _natural_key(path: Path) -> list[int | str]:
-    parts = re.split(r'([0-9]+)', path.name)  # text, number, text, number ... text
-    return [int(part) if index % 2 else part.lower() for index, part in enumerate(parts)]
 
 
 class FolderReader(FrameReader):
@@ -33,7 +29,7 @@ class FolderReader(FrameReader):
         self.files = sorted(
             (p for p in path.iterdir()
              if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')
-             and p.is_file()), key=_natural_key)
+             and p.is_file()), key=lambda p: natural_key(p.stem))
         if not self.files:
             inner = sorted(p.name for p in path.iterdir() if p.is_dir())
             hint = f'; it holds folders ({", ".join(inner[:3])}): give one of them' if inner else ''

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from video_data import frame
+from video_data import frame, save
 
 from cdvd_mm.data_tools import store_writer
 from cdvd_mm.data_tools.prepare import prepare
@@ -215,19 +215,122 @@ def test_workers_after_a_fork(data, tmp_path):
 
 def test_threads_open_a_store_once(data, tmp_path, monkeypatch):
     """LMDB refuses to open a store twice in a process."""
-    from mmengine.fileio import LmdbBackend
+    import lmdb
     store = str(tmp_path / 'store')
     prepare('GOPRO', str(data), store=store)
-    opened, get_client = [], LmdbBackend._get_client
+    opened, open_database = [], lmdb.open
 
-    def slow(self):
-        opened.append(self)
+    def slow(path, **options):
+        opened.append(path)
         time.sleep(0.2)  # long enough for the others to come by
-        return get_client(self)
+        return open_database(path, **options)
 
-    monkeypatch.setattr(LmdbBackend, '_get_client', slow)
+    monkeypatch.setattr(lmdb, 'open', slow)
     paths = [f'{store}::test/t/sharp/{i:06d}' for i in range(1, 5)]
     with ThreadPoolExecutor(4) as pool:
         frames = list(pool.map(read_frame, paths))
     assert len(opened) == 1
     assert all(np.array_equal(frames[i - 1], frame('t', i, 'sharp')) for i in range(1, 5))
+
+
+def change(index: dict, *path, to) -> dict:
+    """A copy of an index with one entry changed; ``to`` may take the old value."""
+    copy = json.loads(json.dumps(index))
+    place = copy
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = to(place[path[-1]]) if callable(to) else to
+    return copy
+
+
+@pytest.fixture(scope='module')
+def small_store(tmp_path_factory):
+    root = tmp_path_factory.mktemp('small')
+    for kind in ('blur', 'sharp'):
+        for number in range(1, 6):
+            save(root / f'data/train/a/{kind}/{number:06d}.png', frame('a', number, kind))
+    prepare('GOPRO', str(root / 'data'), store=str(root / 'store'))
+    return root / 'store'
+
+
+VIDEO = ('videos', 'train', 0)
+WRONG_INDEX = {
+    'name of a video': (*VIDEO, 'name', '../../x'),
+    'absolute name': (*VIDEO, 'name', '/etc/x'),
+    'no text': (*VIDEO, 'name', 7),
+    'dots': (*VIDEO, 'name', '..'),
+    'name of a frame': (*VIDEO, 'frames', lambda frames: ['../x', *frames[1:]]),
+    'backslash': (*VIDEO, 'frames', lambda frames: ['..\\x', *frames[1:]]),
+    'empty name': (*VIDEO, 'frames', lambda frames: ['', *frames[1:]]),
+    'a frame twice': (*VIDEO, 'frames', lambda frames: [frames[1], *frames[1:]]),
+    'a video twice': ('videos', 'train', lambda videos: videos * 2),
+    'name of a split': ('videos', lambda videos: {'../train': videos['train']}),
+    'no list': (*VIDEO, 'frames', 'abc'),
+    'height': (*VIDEO, 'height', -1),
+    'width': (*VIDEO, 'width', '64'),
+    'first': (*VIDEO, 'first', None),
+    'sharp': (*VIDEO, 'sharp', 1),
+    'tile': ('tile', 0),
+    'codec': ('codec', 'zip'),
+    'size': ('data_bytes', True),
+    'videos': ('videos', [1, 2]),
+}
+
+
+@pytest.mark.parametrize('name', WRONG_INDEX)
+def test_an_index_is_checked_where_it_is_read(small_store, tmp_path, name):
+    *path, to = WRONG_INDEX[name]
+    index = json.loads((small_store / 'frame_store.json').read_text())
+    (tmp_path / 'frame_store.json').write_text(json.dumps(change(index, *path, to=to)))
+    shutil.copy(small_store / 'data.mdb', tmp_path)
+    with pytest.raises(ValueError, match='frame_store.json is damaged .*write the store again'):
+        GoProDataset(str(tmp_path))
+
+
+def in_child(function) -> int:
+    """Exit code of a function in a process of its own: 0, or minus the signal that ended it."""
+    process = FORK.Process(target=function)
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+@pytest.mark.parametrize('when', ['before it is opened', 'while it is read'])
+def test_a_cut_data_file_does_not_end_the_process(small_store, tmp_path, when):
+    """Mapped pages that are not there would: SIGBUS. The index may not know the size either."""
+    index = json.loads((small_store / 'frame_store.json').read_text())
+    (tmp_path / 'frame_store.json').write_text(json.dumps(dict(index, data_bytes=0)))
+    shutil.copy(small_store / 'data.mdb', tmp_path)
+    names = [f'{tmp_path}::train/a/{kind}/{n:06d}' for kind in ('blur', 'sharp') for n in (1, 5)]
+
+    def read():
+        if when == 'while it is read':
+            read_frame(names[0])
+        os.truncate(tmp_path / 'data.mdb', 3 * 4096)
+        for name in names:
+            with pytest.raises(FrameError, match='data.mdb: .*cut off; copy it again'):
+                read_frame(name)
+
+    assert in_child(read) == 0
+
+
+def test_damage_in_the_data_file_is_one_error(small_store, tmp_path):
+    """Every page overwritten in turn: the right frame, or an error that names the store."""
+    content = (small_store / 'data.mdb').read_bytes()
+    shutil.copy(small_store / 'frame_store.json', tmp_path)
+    pages = range(0, len(content), 4096)
+
+    def read():
+        for start in list(pages)[::7]:
+            (tmp_path / 'data.mdb').write_bytes(
+                content[:start] + b'\x5a' * 4096 + content[start + 4096:])
+            store = frame_store.FrameStore(str(tmp_path))
+            for number in (1, 4):
+                try:
+                    found = store.read(f'train/a/sharp/{number:06d}')
+                except ValueError as error:
+                    assert str(tmp_path) in str(error)
+                else:
+                    assert np.array_equal(found, frame('a', number, 'sharp'))
+
+    assert in_child(read) == 0

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from video_data import frame, save
 
 from cdvd_mm.datasets import DVDDataset, GoProDataset, VideoDeblurDataset
+from cdvd_mm.engine.runner import RestorationRunner
 from cdvd_mm.registry import DATASETS
 
 LOAD = [dict(type='LoadVideoFrames')]
@@ -379,3 +380,125 @@ def test_frame_that_breaks_after_start_up_is_named(make_dataset):
     path.unlink()
     with pytest.raises(ValueError, match='000003.png: missing'):
         dataset[0]
+
+
+# ------------------------------------------------------- layouts, order, gaps
+
+@pytest.mark.parametrize('blur', ['blur', 'input', 'lq'])
+@pytest.mark.parametrize('sharp', ['sharp', 'gt', 'GT', 'target'])
+@pytest.mark.parametrize('form', ['{split}/{kind}/{video}', '{split}/{video}/{kind}'])
+def test_names_of_kinds_in_either_form(tmp_path, form, blur, sharp):
+    for split in ('train', 'test'):
+        for kind in (blur, sharp):
+            for number in range(1, 6):
+                folder = form.format(split=split, kind=kind, video='a')
+                save(tmp_path / folder / f'f_{number}.png', frame('a', number, kind))
+    train = GoProDataset(tmp_path, pipeline=LOAD)
+    assert len(train) == 1 and train[0]['key'] == 'a/f_3'
+    assert np.array_equal(train[0]['img'][1], frame('a', 2, blur))
+    assert np.array_equal(train[0]['gt'][1], frame('a', 2, sharp))
+    assert len(VideoDeblurDataset(tmp_path, split='test', test_mode=True)) == 1
+
+
+def numbered(root, numbers, name='frame_{}'):
+    for kind in ('blur', 'sharp'):
+        for number in numbers:
+            save(root / f'train/a/{kind}' / f'{name.format(number)}.png', frame('a', number, kind))
+    return root
+
+
+def test_frames_without_leading_zeros_are_in_the_order_of_numbers(tmp_path):
+    dataset = GoProDataset(numbered(tmp_path, range(1, 13)), pipeline=LOAD)
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        stems = [os.path.basename(path)[:-4] for path in info['img_path']]
+        assert stems == [f'frame_{number}' for number in range(index + 1, index + 6)]
+
+
+@pytest.mark.parametrize('name, words', [
+    ('frame_{}', 'jump from frame_4 to frame_7 (missing: 5, 6)'),
+    ('v1_{:05}', 'jump from v1_00004 to v1_00007 (missing: 00005, 00006)'),
+    ('{}', 'jump from 4 to 7 (missing: 5, 6)')])
+def test_gaps_are_found_whatever_the_names(tmp_path, name, words):
+    with pytest.raises(ValueError) as error:
+        GoProDataset(numbered(tmp_path, [1, 2, 3, 4, 7, 8, 9], name))
+    assert words in str(error.value)
+
+
+def test_a_gap_of_astronomical_size(tmp_path):
+    with pytest.raises(ValueError, match='and [0-9]{20,} more'):
+        GoProDataset(numbered(tmp_path, [1, 2, 3, 4, 5, 10**30]))
+
+
+def test_links_that_lead_nowhere(make_dataset):
+    root = make_dataset(train={'a': 5, 'b': 5})
+    (root / 'train/c').symlink_to(root / 'away')
+    with pytest.raises(ValueError, match='train/c: a link to .*away, which does not exist'):
+        GoProDataset(root)
+    (root / 'train/c').unlink()
+    shutil.rmtree(root / 'train/b/sharp')
+    (root / 'train/b/sharp').symlink_to('nowhere')
+    with pytest.raises(ValueError, match='b/sharp: a link to nowhere'):
+        GoProDataset(root)
+    shutil.rmtree(root / 'train/b')
+    picture = root / 'train/a/blur/000002.png'
+    picture.unlink()
+    picture.symlink_to('gone.png')
+    with pytest.raises(ValueError, match='000002.png: missing'):
+        GoProDataset(root)
+
+
+@pytest.mark.parametrize('layout, folder', [('gopro', 'test/a'), ('repacked', 'test')])
+def test_sharp_frames_under_another_name_are_not_taken_for_none(make_dataset, layout, folder):
+    root = make_dataset(layout, test={'a': 5})
+    sharp = {'gopro': 'sharp', 'repacked': 'gt'}[layout]
+    (root / folder / sharp).rename(root / folder / 'reference')
+    with pytest.raises(ValueError, match='no sharp frames found .*, but reference; rename'):
+        GoProDataset(root, split='test', test_mode=True)
+
+
+def test_two_kinds_of_sharp_frames_are_not_told_apart(make_dataset):
+    root = make_dataset(test={'a': 5}, kinds=['blur', 'sharp', 'gt'])
+    with pytest.raises(ValueError, match='has gt and sharp, which cannot be told apart'):
+        GoProDataset(root, split='test', test_mode=True)
+
+
+def test_blur_gamma_on_demand(make_dataset, warnings_logged):
+    root = make_dataset(test={'a': 5}, kinds=['blur_gamma', 'blur', 'sharp'])
+    dataset = GoProDataset(root, split='test', test_mode=True, blur_gamma=True)
+    assert '/blur_gamma/' in dataset.get_data_info(0)['img_path'][0]
+    assert 'scores cannot be compared with published ones' in warnings_logged[0]
+    with pytest.raises(ValueError, match='blur_gamma=True needs test/<video>/blur_gamma/'):
+        GoProDataset(make_dataset('repacked', root=root.parent / 'other', test={'a': 5}),
+                     split='test', test_mode=True, blur_gamma=True)
+
+
+# ------------------------------------------------------------ short and mixed
+
+@pytest.mark.parametrize('length', [1, 2, 3])
+def test_short_videos_under_all_frames(make_dataset, length):
+    root = make_dataset(test={'a': length})
+    args = dict(split='test', test_mode=True, skip_ends=0, pipeline=LOAD)
+    windows = GoProDataset(root, **args)
+    assert len(windows) == length and len(windows[0]['img']) == 5
+    whole = GoProDataset(root, mode='video', **args)
+    assert len(whole) == 1 and whole[0]['scored_frames'] == list(range(length))
+    with pytest.raises(ValueError, match=r'fewer than 5 frames: a: .* or lower skip_ends'):
+        GoProDataset(root, split='test', test_mode=True)
+    with pytest.raises(ValueError, match='fewer than num_frames=5 frames'):
+        GoProDataset(make_dataset(root=root, train={'a': length}))
+
+
+def test_batches_of_one_size(make_dataset):
+    sizes = {'a': (48, 64), 'b': (64, 48), 'c': (64, 48)}
+    root = make_dataset(test={'a': 8, 'b': 7, 'c': 5}, size=sizes)
+    dataset = GoProDataset(root, split='test', test_mode=True, pipeline=[
+        *LOAD, dict(type='PackInputs', meta_keys=['key'])])
+    loader = RestorationRunner.build_dataloader(dict(
+        dataset=dataset, batch_size=3, sampler=dict(type='VideoRunSampler'),
+        batch_sampler=dict(type='SameSizeBatchSampler'), num_workers=0, persistent_workers=True))
+    batches = [[sample.key[0] for sample in batch['data_samples']] for batch in loader]
+    assert batches == [['a'] * 3, ['a'], ['b'] * 3, ['c']]
+    assert len(loader) == 4
+    assert all(len({tuple(clip.shape) for clip in batch['inputs']}) == 1 for batch in loader)
+

@@ -33,7 +33,8 @@ train_dataloader = dict(
         pipeline=train_pipeline))
 
 test_dataloader = dict(
-    batch_size=1,  # the sizes of videos differ
+    batch_size=1,
+    batch_sampler=dict(type='SameSizeBatchSampler'),  # the sizes of videos differ
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='VideoRunSampler'),
