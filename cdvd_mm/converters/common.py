@@ -3,7 +3,7 @@
 import io
 import os
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -68,8 +68,8 @@ def read_checkpoint(path: str) -> tuple[dict[str, Tensor], dict]:
     return state, dict(meta) if isinstance(meta, Mapping) else {}
 
 
-def _some(names: Sequence[str], limit: int = 12) -> str:
-    names = sorted(names)
+def _some(found: Iterable[str], limit: int = 12) -> str:
+    names = sorted(found)
     rest = f' and {len(names) - limit} more' if len(names) > limit else ''
     return ', '.join(names[:limit]) + rest
 

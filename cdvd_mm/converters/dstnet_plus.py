@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,7 +55,7 @@ def convert_dstnet_plus_state_dict(state: Mapping[str, Tensor]) -> dict[str, Ten
         ValueError: If parameters are missing, left over or of other shapes, or the stored Haar
             filters are not Haar's.
     """
-    options = {}
+    options: dict[str, Any] = {}
     if 'feat_extractor.weight' in state:
         part = 'backward_propagation.'
         options = dict(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -57,7 +58,7 @@ def convert_edvr_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ValueError: If parameters are missing, left over or of other shapes;
             one of these is what a super-resolution EDVR gives.
     """
-    options = {}
+    options: dict[str, Any] = {}
     if 'conv_1x1.weight' in state:
         mid_channels = state['conv_1x1.weight'].shape[0]
         options = {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def convert_estrnn_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: If parameters are missing, left over or of other shapes.
     """
-    options = {}
+    options: dict[str, Any] = {}
     if 'cell.F_B0.weight' in state:
         blocks = {re.sub(r'^.*RDBs\.(\d+)\..*$', r'\1', key) for key in state if 'RDBs.' in key}
         options = dict(mid_channels=state['cell.F_B0.weight'].shape[0],

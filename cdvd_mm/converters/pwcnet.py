@@ -65,8 +65,8 @@ def authors_name(name: str) -> str:
     level = int(keys[1].removeprefix('level'))
     if keys[2] == 'dense_net':
         return f'conv{level}_{keys[4]}.0.{keys[-1]}'
-    layer = {'predict_layer': 'predict_flow', 'upflow_layer': 'deconv', 'upfeat_layer': 'upfeat'}
-    return f'{layer[keys[2]]}{level}.{keys[-1]}'
+    kinds = {'predict_layer': 'predict_flow', 'upflow_layer': 'deconv', 'upfeat_layer': 'upfeat'}
+    return f'{kinds[keys[2]]}{level}.{keys[-1]}'
 
 
 def fold_correlation(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

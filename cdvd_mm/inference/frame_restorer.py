@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,14 +52,15 @@ class FrameRestorer:
                              f'{SMALLEST_TILE // 2} or more, or auto')
         if isinstance(tile, str) and tile != 'auto':
             raise ValueError(f"unknown tile {tile!r}: expected a number of pixels, 'auto' or None")
-        network = model.generator if isinstance(model, FittedSizeMixin) else model
+        network: Any = model.generator if isinstance(model, FittedSizeMixin) else model
         self.device = next((p.device for p in network.parameters()), torch.device('cpu'))
         self.precision = precision
-        self.network = prepare_network(network.eval(), precision, self.device.type, compile)
+        self.network: Any = prepare_network(network.eval(), precision, self.device.type, compile)
         self.context = self._make().context
         self.tile = tile
         self.overlap = overlap
-        self._streamer = None
+        self._streamer: Any = None  # of whole frames or tiles
+        self._built: tuple[tuple[int, int], int | None] = ((0, 0), None)
         self._limit: int | None = None  # tiles no larger than this, once memory ran out
         self.reset()
 
@@ -69,10 +71,10 @@ class FrameRestorer:
         """Forget the current scene."""
         if self._streamer is not None:
             self._streamer.reset()
-        self._shape = None
+        self._shape: tuple[int, ...] | None = None
         self._pushed = 0
         self._given = 0
-        self._inputs = collections.deque(maxlen=2 * self.context + 1)
+        self._inputs: collections.deque[np.ndarray] = collections.deque(maxlen=2 * self.context + 1)
 
     def push(self, image: np.ndarray) -> list[Tensor]:
         """Take the next picture.
@@ -99,18 +101,19 @@ class FrameRestorer:
                              f'{image.shape} now; flush first')
         self._inputs.append(image)
         self._pushed += 1
-        return self._run(lambda: self._streamer.push(self._load(image)))
+        return self._run(lambda streamer: streamer.push(self._load(image)))
 
     def flush(self) -> list[Tensor]:
         """End the scene; give what is left of it (see :meth:`push`)."""
         if self._shape is None:
             return []
-        restored = self._run(lambda: self._streamer.flush(), flushing=True)
+        restored = self._run(lambda streamer: streamer.flush(), flushing=True)
         self.reset()
         return restored
 
     def _start(self, image: np.ndarray) -> None:
-        size = padded_size(image.shape[:2], self.network.size_divisor, self.network.min_size)
+        size = padded_size((image.shape[0], image.shape[1]), self.network.size_divisor,
+                           self.network.min_size)
         self._deep = image.dtype == np.uint16
         tile = self._tile_for(size)
         if self._shape is None and self._streamer is not None and self._built == (size, tile):
@@ -120,8 +123,8 @@ class FrameRestorer:
         self._shape = image.shape
 
     def _tile_for(self, size: tuple[int, int]) -> int | None:
-        tile = self.tile
-        if tile == 'auto':
+        tile = self.tile if isinstance(self.tile, int) else None
+        if self.tile == 'auto':
             tile = choose_tile(*size, free_memory(self.device))
             if tile is not None and self._limit is None:
                 print_log(f'frames of {size[1]}x{size[0]} are restored in tiles of {tile} pixels: '
@@ -136,13 +139,12 @@ class FrameRestorer:
             self._make, *size, tile, self.overlap, self.network.size_divisor)
         self._built = (size, tile)
 
-    def _run(self, step: Callable[[], list[Tensor]], flushing: bool = False) -> list[Tensor]:
+    def _run(self, step: Callable[[Any], list[Tensor]], flushing: bool = False) -> list[Tensor]:
         try:
             with torch.no_grad(), computing(self.network, self.precision):
-                restored = step()
+                restored = step(self._streamer)
         except OutOfMemoryError as error:
-            restored = None
-            reason = str(error).splitlines()[0] if str(error) else 'out of memory'
+            restored, reason = None, str(error).splitlines()[0] if str(error) else 'out of memory'
         if restored is None:
             restored = self._replay(reason, flushing)
         self._given += len(restored)
@@ -188,6 +190,7 @@ class FrameRestorer:
 
     def _store(self, frame: Tensor) -> Tensor:
         """(1, 3, h', w') -> (h, w, 3), rounded."""
+        assert self._shape is not None
         height, width = self._shape[:2]
         peak, dtype = (65535, torch.int32) if self._deep else (255, torch.uint8)
         frame = frame[0, :, :height, :width].float().clamp(0, 1).mul_(peak).round_()

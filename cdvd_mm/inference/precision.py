@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from mmengine.logging import print_log
@@ -43,7 +43,8 @@ class InHalfPrecision(nn.Module):
         super().__init__()
         self.dtype = dtype
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.network = network.to(dtype=dtype, memory_format=self.memory_format)
+        self.network = network.to(  # type: ignore[call-overload]  # a form that its stubs lack
+            dtype=dtype, memory_format=self.memory_format)
         if isinstance(network, ReconstructionNet):
             # its last layer makes the picture, which would be cut to 8 or 11 bits
             network.out_block[-1] = InFloat32(network.out_block[-1])
@@ -64,7 +65,7 @@ class Compiled(nn.Module):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self._compiled = torch.compile(module, dynamic=False)
+        self._compiled: Callable | None = torch.compile(module, dynamic=False)
 
     def forward(self, *args: Tensor) -> Tensor:
         """Call the compiled module."""
@@ -116,7 +117,7 @@ def prepare_network(network: nn.Module, precision: str = 'fp32', device: str = '
     if precision in _DTYPES:
         part = InHalfPrecision(part, _DTYPES[precision], on_gpu)
     elif precision == 'tf32' and on_gpu:
-        part = part.to(memory_format=torch.channels_last)
+        part = part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if compile:
         part = Compiled(part)
     setattr(network, network.half_part, part)

@@ -160,7 +160,7 @@ class StreamingWindow(Streamer):
 
     def _feed(self, entry: Tensor) -> Tensor | None:
         self._window.append(entry)
-        if len(self._window) < self._window.maxlen:
+        if len(self._window) < self.network.num_frames:
             return None
         return self.network(torch.stack(list(self._window), dim=1))
 

@@ -6,12 +6,14 @@ import importlib.util
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 BACKENDS = ('auto', 'torch', 'triton')
 
+T = TypeVar('T')
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _failure: str | None = None
 _preferred = 'auto'
@@ -77,7 +79,8 @@ def chosen(backend: str, *tensors: Tensor) -> str:
     return 'triton' if works else 'torch'
 
 
-def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: object) -> object:
+def run(backend: str, name: str, reference: Callable[..., T], tensors: tuple,
+        *args: object) -> T:
     """Run an op on the backend asked for.
 
     Args:
@@ -88,7 +91,7 @@ def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: obj
         *args: Further arguments.
 
     Returns:
-        object: What the op gives.
+        What the op gives.
 
     Raises:
         ValueError: An unknown backend, or 'triton' is asked for and cannot
@@ -114,7 +117,7 @@ def run(backend: str, name: str, reference: Callable, tensors: tuple, *args: obj
         return reference(*tensors, *args)
 
 
-def _launch(name: str, tensors: tuple, args: tuple) -> object:
+def _launch(name: str, tensors: tuple, args: tuple) -> Any:
     module = 'flow_warp' if name == 'warp_with_mask' else name
     kernel = getattr(importlib.import_module(f'cdvd_mm.ops.triton.{module}'), name)
     if not tensors[0].is_cuda:

@@ -63,15 +63,12 @@ class _FilterAdaptiveConv(torch.autograd.Function):
         grad_taps = torch.empty_like(taps) if need_kernels else None
         for tap in range(kernel_size**2):
             y, x = divmod(tap, kernel_size)
-            if need_padded:
+            if grad_padded is not None:
                 grad_padded[:, :, y:y + h, x:x + w].addcmul_(grad, taps[:, :, tap])
-            if need_kernels:
+            if grad_taps is not None:
                 grad_taps[:, :, tap] = grad * padded[:, :, y:y + h, x:x + w]
-        if need_padded:
-            grad_padded = grad_padded.to(padded.dtype)
-        if need_kernels:
-            grad_taps = grad_taps.view_as(kernels)
-        return grad_padded, grad_taps, None
+        return (None if grad_padded is None else grad_padded.to(padded.dtype),
+                None if grad_taps is None else grad_taps.view_as(kernels), None)
 
 
 def filter_adaptive_conv(features: Tensor,

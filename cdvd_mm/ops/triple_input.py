@@ -62,6 +62,6 @@ def triple_input_torch(before: Tensor, middle: Tensor, after: Tensor, flow_befor
                                     else frame - middle, patch_size, stride=1,
                                     padding=patch_size // 2, count_include_pad=True)
                        for frame in warped]
-        squares = sum((d**2).sum(dim=1, keepdim=True) for d in differences)  # (n, 1, h, w)
-        sharpness = torch.exp(-torch.sqrt(squares / 2)) * masks[0] * masks[1]
+        first, second = ((d**2).sum(dim=1, keepdim=True) for d in differences)  # (n, 1, h, w)
+        sharpness = torch.exp(-torch.sqrt((first + second) / 2)) * masks[0] * masks[1]
     return torch.cat((warped[0], middle, warped[1], sharpness.to(middle.dtype)), dim=1)

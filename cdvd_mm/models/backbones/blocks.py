@@ -31,7 +31,7 @@ class ResidualBlock(nn.Module):
             for conv in (self.conv1, self.conv2):
                 nn.init.kaiming_normal_(conv.weight, a=0, mode='fan_in')
                 conv.weight.data.mul_(init_scale)
-                nn.init.zeros_(conv.bias)
+                nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # it has one
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, c, h, w) to (n, c, h, w)."""
@@ -88,8 +88,8 @@ class ReconstructionNet(BaseModule):
         first_time = not self.is_init
         super().init_weights()
         if self.zero_output and first_time:
-            nn.init.zeros_(self.out_block[-1].weight)
-            nn.init.zeros_(self.out_block[-1].bias)
+            for parameter in self.out_block[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, in_channels, h, w) -> (n, out_channels, h, w); h, w multiples of 4."""

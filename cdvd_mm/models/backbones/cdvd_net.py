@@ -1,7 +1,7 @@
 """The cascaded deblurring network with temporal sharpness prior (CVPR 2020)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.model import BaseModule
@@ -98,8 +98,8 @@ class CDVDNet(BaseModule):
         self.num_frames = num_frames
         self.num_stages = num_stages
         self.predict_residual = predict_residual
-        self.flow_estimator = None if flow_estimator is None else MODELS.build(flow_estimator)
-        self.prior = None if prior is None else MODELS.build(prior)
+        self.flow_estimator: Any = None if flow_estimator is None else MODELS.build(flow_estimator)
+        self.prior: Any = None if prior is None else MODELS.build(prior)
         self.reconstruction = ReconstructionNet(
             in_channels=9 if prior is None else 10,
             channels=(mid_channels, 2 * mid_channels, 4 * mid_channels),
@@ -142,7 +142,8 @@ class CDVDNet(BaseModule):
         Raises:
             ValueError: another shape or number of stages.
         """
-        outputs, features = [], None
+        outputs: list[Tensor] = []
+        features: Features = None
         for _ in range(self._checked_stages(frames, num_active_stages)):
             features = self._clip_features(frames, features)
             restored = self.restore_triples(*_triples(frames, features))
@@ -164,15 +165,16 @@ class CDVDNet(BaseModule):
         Raises:
             ValueError: another shape or number of stages.
         """
-        outputs, features = [], None
+        outputs: list[StageDetails] = []
+        features: Features = None
         for _ in range(self._checked_stages(frames, num_active_stages)):
             features = self._clip_features(frames, features)
             aligned = self.align(*_triples(frames, features))
             sharpness = self.sharpness(aligned)
             restored = self.restore(aligned, sharpness)
-            outputs.append(StageDetails(*(
-                None if value is None else value.unflatten(0, (frames.shape[0], -1))
-                for value in (restored, *aligned, sharpness))))
+            parts = (None if value is None else value.unflatten(0, (frames.shape[0], -1))
+                     for value in (restored, *aligned, sharpness))
+            outputs.append(StageDetails(*parts))  # type: ignore[arg-type]  # None in its place
             frames = outputs[-1].restored
         return outputs
 
@@ -218,8 +220,10 @@ class CDVDNet(BaseModule):
         if self._is_fused(frames[1]):
             flow = self._flows(frames, features)
             n = frames[1].shape[0]
-            inputs = triple_input(*frames, flow[:n], flow[n:], self.prior.patch_size)
-            return self._reconstruct(inputs, frames[1])
+            before, middle, after = frames
+            inputs = triple_input(before, middle, after, flow[:n], flow[n:],
+                                  self.prior.patch_size)
+            return self._reconstruct(inputs, middle)
         aligned = self.align(frames, features)
         return self.restore(aligned, self.sharpness(aligned))
 
@@ -325,7 +329,8 @@ def _triples(frames: Tensor, features: Features
     return shifts(frames), [{name: x[k] for name, x in shifted.items()} for k in range(3)]
 
 
-def _cat(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
+def _cat(first: Features, second: Features) -> dict[str, Tensor]:
+    assert first is not None and second is not None
     return {name: torch.cat((x, second[name])) for name, x in first.items()}
 
 

@@ -1,5 +1,7 @@
 """CDVD-TSPNL: the cascaded deblurring network with a non-local part (TPAMI 2023)."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -178,8 +180,8 @@ class CDVDNetNL(BaseModule):
         if num_runs < 1:
             raise ValueError(f'num_runs must be 1 or more, not {num_runs}')
         self.num_runs = num_runs
-        self.flow_estimator = None if flow_estimator is None else MODELS.build(flow_estimator)
-        self.prior = None if prior is None else MODELS.build(prior)
+        self.flow_estimator: Any = None if flow_estimator is None else MODELS.build(flow_estimator)
+        self.prior: Any = None if prior is None else MODELS.build(prior)
         self.extractor = nn.Sequential(
             nn.Conv2d(3, mid_channels, 3, padding=1),
             *(ResidualBlock(mid_channels) for _ in range(num_blocks)))
@@ -228,12 +230,13 @@ class CDVDNetNL(BaseModule):
         to_next, to_previous = self._flows(frames)
         length = len(features)
 
-        backward: list[Tensor | None] = [None] * length
+        backward: list[Any] = [None] * length  # a state, or None where there is none now
         for i in reversed(range(length)):
             aligned = None if i == length - 1 else _warp(backward[i + 1], to_next[i])
             backward[i] = self.backward_propagation(features[i], aligned)
 
-        restored, state = [], None
+        state: Any = None
+        restored = []
         for i in range(length):
             left = None if i == 0 else _warp(state, to_previous[i - 1])
             state = self.forward_propagation(features[i], left)

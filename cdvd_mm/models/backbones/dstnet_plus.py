@@ -4,6 +4,8 @@ Pan et al., "Learning Efficient Deep Discriminative Spatial and Temporal
 Networks for Video Deblurring", TPAMI 2025.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -229,7 +231,8 @@ class DSTNetPlus(BaseModule):
         clip = pad_to_multiple(frames, self.size_divisor, self.min_size).unbind(1)
         keep_details = torch.is_grad_enabled()
 
-        lows, details = [], []
+        lows: list[Any] = []  # None where it is done with
+        details: list[Any] = []
         for frame in clip:
             low, detail = self.analyse(frame)
             lows.append(low)

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from cdvd_mm.registry import MODELS
 
+from .blocks import ResidualBlock
+
 DETAIL_SCALE = 5.0
 """Brings detail to about the size of 1."""
 
@@ -14,26 +16,20 @@ OUTPUT_SCALE = 0.1
 """Residuals are that small; a step of the optimiser then changes them little."""
 
 
-class _ResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, plus identity: (n, c, h, w) to (n, c, h, w).
-
-    The second convolution starts at zero: a block that is added to a trained network changes
-    nothing at first.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(torch.relu(self.conv1(x)))
-
-
 def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(_ResidualBlock(channels) for _ in range(count)))
+    """Residual blocks whose second convolution starts at zero.
+
+    One that is added to a trained network changes nothing at first.
+    """
+    blocks = [ResidualBlock(channels) for _ in range(count)]
+    for block in blocks:
+        _set_to_zero(block.conv2)
+    return nn.Sequential(*blocks)
+
+
+def _set_to_zero(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 @MODELS.register_module()
@@ -84,8 +80,7 @@ class WindowUNet(BaseModule):
             nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in zip(channels, channels[1:]))
         self.decoders = nn.ModuleList(map(_blocks, channels, decoder_blocks))
         self.conv_last = nn.Conv2d(channels[0], 12, 3, 1, 1)
-        nn.init.zeros_(self.conv_last.weight)
-        nn.init.zeros_(self.conv_last.bias)
+        _set_to_zero(self.conv_last)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Restore the middle frame of a window.

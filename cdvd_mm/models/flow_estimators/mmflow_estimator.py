@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from cdvd_mm.ops import correlation, flow_warp, validity_mask
+from cdvd_mm.ops import correlation, flow_warp, padded_size, validity_mask
 from cdvd_mm.registry import MODELS
 
 from .pretrained import PretrainedEstimator
@@ -84,13 +84,13 @@ RAFT_SMALL = {
 }
 """RAFT-small as its authors released it (990,162 parameters)."""
 
-NETWORKS = {'pwcnet': PWCNET, 'raft-small': RAFT_SMALL}
+NETWORKS: dict[str, dict] = {'pwcnet': PWCNET, 'raft-small': RAFT_SMALL}
 """Networks that have a name: a config says it, or ``dict(type=NAME, ...)`` with what differs."""
 
 # What a network was trained with: the size its input must be a multiple of,
 # how a frame gets there, and the value range of its pixels. All take RGB: the
 # converters turn the first convolution of a network trained on BGR around.
-CONVENTIONS = {
+CONVENTIONS: dict[str, dict] = {
     'PWCNet': {'size_divisor': 64, 'fit': 'resize', 'value_range': (0., 1.)},
     'RAFT': {'size_divisor': 8, 'fit': 'pad', 'value_range': (-1., 1.)},
 }
@@ -253,7 +253,7 @@ class MMFlowEstimator(PretrainedEstimator):
         convention = CONVENTIONS.get(name, CONVENTIONS['PWCNet'])
         self.size_divisor = size_divisor or convention['size_divisor']
         self.fit = fit or convention['fit']
-        self.value_range = tuple(value_range or convention['value_range'])
+        self.value_range: tuple[float, float] = value_range or convention['value_range']
         self.channel_order = channel_order
         if self.fit not in FITS:
             raise ValueError(f'fit {self.fit!r} is unknown; choose from {FITS}')
@@ -287,7 +287,7 @@ class MMFlowEstimator(PretrainedEstimator):
         if reference.shape != neighbour.shape:
             raise ValueError('the frames of a pair must have one shape, not '
                              f'{tuple(reference.shape)} and {tuple(neighbour.shape)}')
-        return self.decode(self.encode(reference), self.encode(neighbour), reference.shape[-2:])
+        return self.decode(self.encode(reference), self.encode(neighbour), _size(reference))
 
     def encode(self, frames: Tensor) -> Features:
         """Compute what a frame brings into every pair it is part of.
@@ -321,11 +321,8 @@ class MMFlowEstimator(PretrainedEstimator):
         flow = self._decode(reference_features, neighbour_features)
         return self._restore(flow, size)
 
-    # -- frames to the network's input, its output to pixels ---------------
-
     def _input_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        divisor = self.size_divisor
-        return tuple(max(-(-side // divisor) * divisor, self.min_size) for side in size)
+        return padded_size(size, self.size_divisor, self.min_size)
 
     def _padding(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Left, right, top, bottom."""
@@ -334,9 +331,9 @@ class MMFlowEstimator(PretrainedEstimator):
         return left, input_width - width - left, top, input_height - height - top
 
     def _prepare(self, frames: Tensor) -> Tensor:
-        size = frames.shape[-2:]
+        size = _size(frames)
         input_size = self._input_size(size)
-        if input_size != tuple(size):
+        if input_size != size:
             if self.fit == 'resize':
                 frames = F.interpolate(frames, size=input_size, mode='bilinear',
                                        align_corners=False)
@@ -362,8 +359,6 @@ class MMFlowEstimator(PretrainedEstimator):
         flow = F.interpolate(flow, size=(height, width), mode='bilinear', align_corners=False)
         return torch.stack((flow[:, 0] * (self.flow_scale * width / input_width),
                             flow[:, 1] * (self.flow_scale * height / input_height)), dim=1)
-
-    # -- networks ----------------------------------------------------------
 
     def _encode_pyramid(self, inputs: Tensor) -> Features:
         pyramid = self.estimator.encoder(inputs)
@@ -393,8 +388,13 @@ class MMFlowEstimator(PretrainedEstimator):
         flows = []
         # one by one: MMFlow's predict fills in the first sample of a batch alone
         for pair in torch.cat((reference['inputs'], neighbour['inputs']), dim=1).split(1):
-            size = tuple(pair.shape[-2:])
+            size = _size(pair)
             sample = FlowDataSample(metainfo={'img_shape': size, 'ori_shape': size})
             self.estimator.predict(pair, [sample])
             flows.append(sample.pred_flow_fw.data)  # (2, h', w') in pixels of the input
         return torch.stack(flows)
+
+
+def _size(frames: Tensor) -> tuple[int, int]:
+    """Height and width."""
+    return frames.shape[-2], frames.shape[-1]

@@ -40,7 +40,7 @@ class PretrainedEstimator(BaseModule):
 
     def init_weights(self) -> None:
         """Initialise the network, or load its weights where ``init_cfg`` says so."""
-        if self.checkpoint is None or not self._has_checkpoint():
+        if self.checkpoint is None or not self._has_checkpoint(self.checkpoint):
             super().init_weights()
             return
         self._is_init = True  # nothing is left to draw: the file holds every weight
@@ -50,10 +50,10 @@ class PretrainedEstimator(BaseModule):
             raise ValueError(f'{self.checkpoint} does not hold the weights of '
                              f'{type(self.estimator).__name__}: {error}') from error
 
-    def _has_checkpoint(self) -> bool:
-        if osp.isfile(self.checkpoint):
+    def _has_checkpoint(self, checkpoint: str) -> bool:
+        if osp.isfile(checkpoint):
             return True
-        message = (f'no weights of {type(self.estimator).__name__} at {self.checkpoint}; '
+        message = (f'no weights of {type(self.estimator).__name__} at {checkpoint}; '
                    f'{self.source}')
         if self.checkpoint_required:
             raise FileNotFoundError(message)

@@ -3,7 +3,7 @@
 import torch
 from mmagic.models import BaseEditModel
 from mmagic.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from cdvd_mm.models.protocols import CascadeNetwork, StageDetails
 from cdvd_mm.models.streaming import StreamingCascade
@@ -80,10 +80,11 @@ class CascadedRestorer(FittedSizeMixin, BaseEditModel):
             init_cfg=init_cfg,
             data_preprocessor=data_preprocessor and _scoped(data_preprocessor))
         self.hard_example_loss = MODELS.build(hard_example_loss) if hard_example_loss else None
-        if not isinstance(self.generator, CascadeNetwork):
+        network: nn.Module = self.generator
+        if not isinstance(network, CascadeNetwork):
             raise ValueError(f'CascadedRestorer takes a cascade (see cdvd_mm.models.protocols), '
-                             f'not a {type(self.generator).__name__}')
-        num_stages = self.generator.num_stages
+                             f'not a {type(network).__name__}')
+        num_stages = network.num_stages
         self.stage_weights = _checked_weights(stage_weights, num_stages)
         self.stage_milestones = _checked_milestones(stage_milestones, num_stages)
         if channels_last:
@@ -226,14 +227,14 @@ class CascadedRestorer(FittedSizeMixin, BaseEditModel):
         """Losses of the stages' frames, each (n, t_s * c, h, w)."""
         losses = {}
         num_channels = sum(pred.shape[1] for pred in preds)
-        mask = None
-        if self.hard_example_loss is not None:
-            mask = self.hard_example_loss.mask(torch.cat(preds, 1), torch.cat(targets, 1))
+        hard_example_loss, mask = self.hard_example_loss, None
+        if hard_example_loss is not None:
+            mask = hard_example_loss.mask(torch.cat(preds, 1), torch.cat(targets, 1))
         for stage, (pred, target) in enumerate(zip(preds, targets)):
             share = self.stage_weights[stage] * pred.shape[1] / num_channels
             losses[f'loss_pixel_stage{stage + 1}'] = share * self.pixel_loss(pred, target)
-            if mask is not None:
-                losses[f'loss_hem_stage{stage + 1}'] = share * self.hard_example_loss(
+            if hard_example_loss is not None:
+                losses[f'loss_hem_stage{stage + 1}'] = share * hard_example_loss(
                     pred, target, mask)
         return losses
 

@@ -72,12 +72,11 @@ class ClipRestorer(FittedSizeMixin, BaseEditModel):
         del self.pixel_loss  # MMagic's name for the only one
         for name, cfg in others:
             self.losses[name] = MODELS.build(cfg)
-        if not isinstance(self.generator, ClipNetwork):
-            missing = [name for name in ('size_divisor', 'min_size', 'context', 'min_frames')
-                       if not hasattr(self.generator, name)]
-            raise ValueError(f'{type(self.generator).__name__} is no clip network: it has no '
-                             f'{", ".join(missing)}')
-        margin = 2 * self.generator.context
+        network: nn.Module = self.generator
+        if not isinstance(network, ClipNetwork):
+            raise ValueError(f'{type(network).__name__} is no clip network: expected size_divisor, '
+                             'min_size, context and min_frames; see cdvd_mm.models.protocols')
+        margin = 2 * network.context
         self.clip_length = (test_cfg or {}).get('clip_length')
         self.overlap = (test_cfg or {}).get('overlap', margin)
         if self.overlap < margin or self.clip_length and self.clip_length <= self.overlap:

@@ -67,8 +67,8 @@ class BasicVSRDeblur(FittedSizeMixin, BasicVSR):
     ``BasicVSR``.
     """
 
-    size_divisor = 4  # type: ignore[assignment]  # MMagic's network does not say
-    min_size = 256  # type: ignore[assignment]
+    size_divisor = 4  # MMagic's network does not say
+    min_size = 256
 
     def set_training_step(self, step: int, logs: bool = True) -> None:
         """Say which optimiser step the next batch belongs to; MMagic counts batches.

@@ -100,7 +100,7 @@ def test_videos_shorter_than_a_clip_must_be(context, min_frames):
 
 
 def test_wrong_use():
-    with pytest.raises(ValueError, match='is no clip network: it has no'):
+    with pytest.raises(ValueError, match='is no clip network: expected size_divisor'):
         ClipRestorer(dict(type=nn.Identity), LOSSES)
     with pytest.raises(ValueError, match='losses is empty'):
         build(losses={})
