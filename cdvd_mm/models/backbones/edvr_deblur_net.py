@@ -99,6 +99,7 @@ class EDVRDeblurNet(BaseModule):
             raise ValueError(f'mid_channels must be a multiple of deform_groups, found '
                              f'{mid_channels} and {deform_groups}.')
         self.num_frames = num_frames
+        self.with_tsa = with_tsa
         edvr = MODELS.build({
             'type': 'mmagic.EDVRNet',
             'in_channels': mid_channels,
@@ -165,8 +166,7 @@ class EDVRDeblurNet(BaseModule):
         aligned = self.pcd_alignment(levels, references).view(n, t, *level1.shape[1:])
 
         # (n, t, m, h / 4, w / 4) -> (n, m, h / 4, w / 4)
-        fused = self.fusion(aligned if hasattr(self.fusion, 'temporal_attn1') else
-                            aligned.flatten(1, 2))
+        fused = self.fusion(aligned if self.with_tsa else aligned.flatten(1, 2))
         features = self.reconstruction(fused)
         features = self.activation(self.upsample1(features))  # (n, m, h / 2, w / 2)
         features = self.activation(self.upsample2(features))  # (n, 64, h, w)
