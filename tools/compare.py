@@ -13,7 +13,8 @@ def main() -> int:
                         help='dataset with a test split, in any layout of '
                         'docs/en/dataset_prepare.md')
     parser.add_argument('--protocol', default='cdvd-tsp',
-                        help='cdvd-tsp, all-frames or dvd-30 (default: cdvd-tsp)')
+                        help='cdvd-tsp, all-frames, dvd-30, dstnet, bsd or reds4 '
+                        '(default: cdvd-tsp)')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--resume', action='store_true',

@@ -61,12 +61,11 @@ class BSDDataset(VideoDeblurDataset):
             if exposure is not None and found not in (None, exposure):
                 raise ValueError(f'{root} is the folder of {found}, not of {exposure}')
             return root
-        found = {name: _exposure(name) for name in folders}
-        chosen = [name for name, value in found.items()
-                  if value is not None and exposure in (None, value)]
+        chosen = [name for name in folders
+                  if _exposure(name) is not None and exposure in (None, _exposure(name))]
         if len(chosen) > 1:
             raise ValueError(f'{root} has several exposures, {", ".join(chosen)}: choose one '
-                             f'(exposure={found[chosen[0]]!r}), or give its folder')
+                             f'(exposure={_exposure(chosen[0])!r}), or give its folder')
         if not chosen and exposure is not None:
             raise FileNotFoundError(f'no folder of exposure {exposure} in {root}, such as '
                                     f'BSD_{exposure}; found {folders[:10]}')

@@ -297,7 +297,8 @@ class VideoDeblurDataset(BaseDataset):
         unfinished = unfinished_store(root)
         if unfinished:
             raise FileNotFoundError(unfinished)
-        found, problems = [], []
+        found: list[VideoFolder] = []
+        problems: list[Problem] = []
         for split in self.splits_on_disk():
             layout = find_layout(root, split)
             if layout is None or layout not in self.LAYOUTS:
@@ -307,7 +308,7 @@ class VideoDeblurDataset(BaseDataset):
             found += self.choose(split, folders)
             problems += wrong
         videos, extra = [], []
-        for folder in self._select(found, root, layout):
+        for folder in self._select(found, root, layout or ''):
             video, wrong, more = pair_frames(folder)
             problems += wrong
             extra += more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.dist import broadcast_object_list, is_main_process
@@ -104,7 +105,7 @@ def leave_out_scored_frames(dataloader, evaluator) -> None:
         return
     if len(loaders) != 1:
         raise ValueError(f'--resume works with one test dataset, found {len(loaders)}')
-    outcome = [None]
+    outcome: list[Any] = [None]
     if is_main_process():
         try:
             outcome = [sorted(set.intersection(*map(_scored_keys, metrics)))]

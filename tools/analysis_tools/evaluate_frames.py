@@ -15,7 +15,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('pred', help='restored frames, <video>/<frame>.png')
     parser.add_argument('gt', help='sharp frames, <video>/<frame>.png with the same names; or a '
                         'dataset or frame store, of which the test split is taken')
-    parser.add_argument('--protocol', default='cdvd-tsp', help='cdvd-tsp, all-frames or dvd-30 '
+    parser.add_argument('--protocol', default='cdvd-tsp',
+                        help='cdvd-tsp, all-frames, dvd-30, dstnet, bsd or reds4 '
                         '(default: cdvd-tsp)')
     parser.add_argument('--metrics', nargs='+', default=['PSNR', 'SSIM'],
                         help='of PSNR, SSIM, LPIPS')

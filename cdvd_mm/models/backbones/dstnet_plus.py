@@ -4,8 +4,6 @@ Pan et al., "Learning Efficient Deep Discriminative Spatial and Temporal
 Networks for Video Deblurring", TPAMI 2025.
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -231,21 +229,22 @@ class DSTNetPlus(BaseModule):
         clip = pad_to_multiple(frames, self.size_divisor, self.min_size).unbind(1)
         keep_details = torch.is_grad_enabled()
 
-        lows: list[Any] = []  # None where it is done with
-        details: list[Any] = []
+        lows: list[Tensor] = []
+        details: list[Tensor] = []
         for frame in clip:
             low, detail = self.analyse(frame)
             lows.append(low)
-            details.append(detail if keep_details else None)
+            if keep_details:
+                details.append(detail)
 
+        states: list[Tensor] = []  # the last frame's first
+        while lows:
+            states.append(self.backward_step(lows.pop(), states[-1] if states else None))
+
+        restored: list[Tensor] = []
         state = None
-        for index in reversed(range(len(clip))):
-            lows[index] = state = self.backward_step(lows[index], state)
-
-        restored, state = [], None
         for index, frame in enumerate(clip):
-            state = self.forward_step(lows[index], state)
-            lows[index] = None
+            state = self.forward_step(states.pop(), state)
             detail = details[index] if keep_details else self.analyse(frame)[1]
             restored.append(self.synthesise(frame, state, detail)[..., :height, :width])
         return torch.stack(restored, dim=1)
