@@ -7,6 +7,7 @@ import dataclasses
 from cdvd_mm.options import option
 
 PRECISIONS = ('fp32', 'tf32', 'fp16', 'bf16')
+DEFAULT_OVERLAP = 96
 
 
 def parse_tile(text: str) -> int | str | None:
@@ -32,5 +33,6 @@ class InferenceOptions:
                             choices=PRECISIONS)
     tile: int | str | None = option('auto', 'side of overlapping tiles, auto (where memory is '
                                     'short) or none', metavar='PIXELS', convert=parse_tile)
-    overlap: int = option(96, 'overlap of tiles', flag='--tile-overlap', metavar='PIXELS')
+    overlap: int = option(DEFAULT_OVERLAP, 'overlap of tiles', flag='--tile-overlap',
+                          metavar='PIXELS')
     compile: bool = option(False, 'use torch.compile')

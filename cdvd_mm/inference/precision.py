@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from cdvd_mm.models.backbones.blocks import ReconstructionNet
 from cdvd_mm.models.protocols import MixedPrecisionNetwork
 
-PRECISIONS = ('fp32', 'tf32', 'fp16', 'bf16')
+from .options import PRECISIONS
+
 _DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 OutOfMemoryError = getattr(torch, 'OutOfMemoryError', torch.cuda.OutOfMemoryError)
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from cdvd_mm.models.streaming import Streamer
 
-DEFAULT_OVERLAP = 96
+from .options import DEFAULT_OVERLAP
+
 SMALLEST_TILE = 128
 # Bytes a pixel that CDVDNet's released form needs at its peak, in fp32; half
 # precision needs less, which is left as a margin.
