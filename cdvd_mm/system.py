@@ -42,6 +42,17 @@ def has_fast_bf16(device: torch.device) -> bool:
     return any(probe() for probe in probes if probe)
 
 
+def has_bfloat16_arithmetic() -> bool:
+    """Whether the processor multiplies in bfloat16 itself; emulated, it is slower than float32."""
+    cpuinfo = Path('/proc/cpuinfo')
+    if not cpuinfo.is_file() or not torch.backends.mkldnn.is_available():
+        return False
+    for line in cpuinfo.read_text(encoding='utf-8').splitlines():
+        if line.startswith('flags'):
+            return not {'avx512_bf16', 'amx_bf16'}.isdisjoint(line.split())
+    return False
+
+
 def free_memory(device: torch.device) -> float:
     """Bytes that can be had on a device (0.8 of what a CPU's machine has free)."""
     if device.type == 'cuda':

@@ -17,7 +17,7 @@ from cdvd_mm.models.streaming import Streamer, build_streamer
 from cdvd_mm.ops import pad_to_multiple, padded_size
 from cdvd_mm.system import free_memory
 
-from .precision import OutOfMemoryError, computing, prepare_network
+from .precision import OutOfMemoryError, choose_precision, computing, prepare_network
 from .tiling import DEFAULT_OVERLAP, SMALLEST_TILE, TiledStreamer, choose_tile
 
 
@@ -32,8 +32,9 @@ class FrameRestorer:
         model (nn.Module): A restorer with a ``generator``, as
             :func:`~cdvd_mm.inference.model.init_model` gives it, or the network
             itself. Other precisions than fp32 change it.
-        precision (str): fp32, tf32, fp16 or bf16; see
-            :func:`~cdvd_mm.inference.precision.prepare_network`.
+        precision (str): fp32, tf32, fp16 or bf16, see
+            :func:`~cdvd_mm.inference.precision.prepare_network`; auto, see
+            :func:`~cdvd_mm.inference.precision.choose_precision`.
         tile (int | str | None): Side of the tiles in pixels; 'auto' takes
             whole frames where memory allows and tiles otherwise; None never
             takes tiles.
@@ -54,8 +55,10 @@ class FrameRestorer:
             raise ValueError(f"unknown tile {tile!r}: expected a number of pixels, 'auto' or None")
         network: Any = model.generator if isinstance(model, FittedSizeMixin) else model
         self.device = next((p.device for p in network.parameters()), torch.device('cpu'))
-        self.precision = precision
-        self.network: Any = prepare_network(network.eval(), precision, self.device.type, compile)
+        self.precision = choose_precision(network, self.device.type) if precision == 'auto' \
+            else precision
+        self.network: Any = prepare_network(network.eval(), self.precision, self.device.type,
+                                            compile)
         self.context = self._make().context
         self.tile = tile
         self.overlap = overlap

@@ -29,8 +29,9 @@ class InferenceOptions:
     """How the network is run."""
 
     device: str = option('auto', 'auto (the first GPU, or the CPU), cpu, cuda or cuda:N')
-    precision: str = option('fp32', 'of the restoration network; flow stays in (TF)32 bits',
-                            choices=PRECISIONS)
+    precision: str = option('auto', 'of the restoration network (flow stays in 32 bits); auto: '
+                            'bf16 on a processor that has it, where no difference is seen',
+                            choices=('auto', *PRECISIONS))
     tile: int | str | None = option('auto', 'side of overlapping tiles, auto (where memory is '
                                     'short) or none', metavar='PIXELS', convert=parse_tile)
     overlap: int = option(DEFAULT_OVERLAP, 'overlap of tiles', flag='--tile-overlap',

@@ -66,6 +66,17 @@ class MixedPrecisionNetwork(Protocol):
 
 
 @runtime_checkable
+class MeasuredInBFloat16(Protocol):
+    """Its results in bfloat16 were compared with those in float32.
+
+    Attributes:
+        bfloat16_difference (float): Largest difference of the mean PSNR that was found, in dB.
+    """
+
+    bfloat16_difference: float
+
+
+@runtime_checkable
 class WindowNetwork(Sized, Protocol):
     """Restores the middle of a window: EDVR.
 

@@ -4,8 +4,14 @@ import torch
 from video_files import moving_picture
 
 from cdvd_mm.inference import frame_restorer
+from cdvd_mm.inference import precision as precision_module
 from cdvd_mm.inference.frame_restorer import FrameRestorer, to_array
-from cdvd_mm.inference.precision import OutOfMemoryError, matmul_precision, prepare_network
+from cdvd_mm.inference.precision import (
+    OutOfMemoryError,
+    choose_precision,
+    matmul_precision,
+    prepare_network,
+)
 from cdvd_mm.inference.tiling import TiledStreamer, blending, choose_tile, cut
 from cdvd_mm.models.backbones import CDVDNet, EDVRDeblurNet, STFANNet
 from cdvd_mm.models.streaming import StreamingCascade
@@ -165,6 +171,21 @@ def test_other_networks_compute_in_half_precision_as_a_whole(network):
     assert len(seen) > 5 and set(seen.values()) == {torch.bfloat16}
     for a, b in zip(full, half):
         assert np.abs(a.astype(float) - b).mean() < 1
+
+
+def test_precision_is_chosen_by_processor_and_network(monkeypatch):
+    """bf16 where the processor has it and the network was measured in it."""
+    fast, unknown = small_network(), EDVRDeblurNet(
+        mid_channels=4, num_frames=3, deform_groups=2, num_blocks_extraction=1,
+        num_blocks_reconstruction=1)
+    monkeypatch.setattr(precision_module, 'has_bfloat16_arithmetic', lambda: True)
+    assert choose_precision(unknown, 'cpu') == 'fp32' == choose_precision(fast, 'cuda')
+    monkeypatch.setattr(fast, 'bfloat16_difference', .02)
+    assert choose_precision(fast, 'cpu') == 'fp32'
+    monkeypatch.undo()
+    for has, expected in ((True, 'bf16'), (False, 'fp32')):
+        monkeypatch.setattr(precision_module, 'has_bfloat16_arithmetic', lambda has=has: has)
+        assert FrameRestorer(small_network(), 'auto').precision == expected
 
 
 def test_precision_keeps_the_settings_of_the_process():

@@ -77,6 +77,7 @@ class CDVDNet(BaseModule):
     size_divisor = 4
     min_size = 1
     half_part = 'reconstruction'  # a flow in half precision would be off by a tenth of a pixel
+    bfloat16_difference = 0.015
 
     def __init__(self,
                  num_frames: int = 5,

@@ -54,6 +54,7 @@ class WindowUNet(BaseModule):
     """
 
     min_size = 1
+    bfloat16_difference = 0.002
 
     def __init__(self,
                  num_frames: int = 5,
