@@ -11,26 +11,24 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from cdvd_mm.inference.model import init_model
 from cdvd_mm.inference.precision import matmul_precision, prepare_network
 from cdvd_mm.models.streaming import StreamingCascade
 from cdvd_mm.ops.backends import preferring
 from cdvd_mm.system import device_name
 
+from .device_peak import DevicePeak
 from .macs import count_macs
 from .memory import peak_memory
+from .options import BenchmarkOptions
 from .plain import SteppedCascade, restore_window_plainly
-
-FORMS = ('plain', 'streaming')
-_DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 
 
 @dataclasses.dataclass
@@ -143,50 +141,6 @@ class _Runner:
                 streamer.push(frame)
 
 
-class _Peak:
-    """A large matrix product, or a large copy."""
-
-    def __init__(self, kind: str, device: torch.device) -> None:
-        self.kind = kind
-        self.device = device
-        self.seconds: list[float] = []
-        on_gpu = device.type == 'cuda'
-        if kind == 'copy':
-            self.source = torch.ones((1 << 28) if on_gpu else (1 << 24), device=device)
-            self.target = torch.empty_like(self.source)
-            self.work = 2 * self.source.numel() * 4
-        else:
-            side = 8192 if on_gpu else 256
-            while True:
-                self.source = torch.rand(side, side, device=device).to(
-                    _DTYPES.get(kind, torch.float))
-                self.work = 2 * side**3
-                # a CPU without this precision emulates it, slowly
-                if on_gpu or side >= 1024 or self._time() > .5:
-                    break
-                side *= 2
-
-    def measure(self) -> None:
-        """Time it once."""
-        self.seconds.append(self._time())
-
-    def _time(self) -> float:
-        with matmul_precision(self.kind if self.kind != 'copy' else 'fp32'):
-            start = time.perf_counter()
-            if self.kind == 'copy':
-                self.target.copy_(self.source)
-            else:
-                self.source @ self.source
-            if self.device.type == 'cuda':
-                torch.cuda.synchronize(self.device)
-            return time.perf_counter() - start
-
-    @property
-    def rate(self) -> float:
-        """Operations, or bytes, a second: the fastest time, as this is to be a peak."""
-        return self.work / min(self.seconds)
-
-
 def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, rounds: int = 5,
                   warmup: int = 1, say: Callable[[str], None] | None = None) -> dict:
     """Time all cases, interleaved.
@@ -220,7 +174,7 @@ def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, r
         except (RuntimeError, NotImplementedError) as error:
             case.error = str(error).splitlines()[0]
             say(f'left out: {case.label}: {case.error}')
-    peaks = {kind: _Peak(kind, device)
+    peaks = {kind: DevicePeak(kind, device)
              for kind in dict.fromkeys([r.case.precision for r in runners] + ['copy'])}
     for peak in peaks.values():
         peak.measure()
@@ -246,7 +200,7 @@ def _count(network: nn.Module, form: str, frames: list[Tensor]) -> int:
     return count_macs(streamer.push, frames[0]).total
 
 
-def _report(cases: list[Case], peaks: dict[str, _Peak], device: torch.device, rounds: int,
+def _report(cases: list[Case], peaks: dict[str, DevicePeak], device: torch.device, rounds: int,
             network: nn.Module) -> dict:
     rows = []
     for case in cases:
@@ -326,39 +280,11 @@ def to_markdown(report: dict) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height of '848x480'.
-
-    Raises:
-        ValueError: Something else.
-    """
-    parts = text.lower().split('x')
-    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
-        raise ValueError(f'{text!r} is no size: expected WIDTHxHEIGHT, 848x480 for one')
-    return int(parts[0]), int(parts[1])
-
-
-def benchmark(config: str, checkpoint: str | None = None, device: str = 'auto',
-              sizes: list | tuple = ((256, 256), ), precisions: list | tuple = ('fp32', ),
-              forms: list | tuple = FORMS, backends: list | tuple = ('auto', ),
-              compile: bool = False, rounds: int = 5, warmup: int = 1,
-              threads: int | None = None, cfg_options: dict | None = None,
-              say: Callable[[str], None] | None = None) -> dict:
+def benchmark(options: BenchmarkOptions, say: Callable[[str], None] | None = None) -> dict:
     """Build a model and time it.
 
     Args:
-        config (str): Path of a config with a CDVDNet.
-        checkpoint (str, optional): Its weights; speed does not depend on them.
-        device (str): auto, cpu, cuda or cuda:N.
-        sizes (Sequence[tuple[int, int]]): Widths and heights.
-        precisions (Sequence[str]): fp32, tf32, fp16, bf16; 'plain' runs in fp32 only.
-        forms (Sequence[str]): 'plain' and 'streaming'.
-        backends (Sequence[str]): 'auto' and 'torch'.
-        compile (bool): Time streaming with torch.compile besides.
-        rounds (int): How often each case is timed.
-        warmup (int): Calls before that.
-        threads (int, optional): Threads of the CPU.
-        cfg_options (dict, optional): Settings that override the config's.
+        options (BenchmarkOptions): What to time.
         say (Callable, optional): Called with a line on what is going on.
 
     Returns:
@@ -367,34 +293,24 @@ def benchmark(config: str, checkpoint: str | None = None, device: str = 'auto',
     Raises:
         ValueError: A model that is no cascade, a size that does not fit.
     """
-    from cdvd_mm.inference.model import init_model
-    if threads:
-        torch.set_num_threads(threads)
-    model = init_model(config, checkpoint, device, cfg_options)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    model = init_model(options.config, options.checkpoint, options.device, options.cfg_options)
     network = model.generator
     if not isinstance(network, SteppedCascade):
-        raise ValueError(f'{config}: {type(network).__name__} is no cascade; the benchmark '
+        raise ValueError(f'{options.config}: {type(network).__name__} is no cascade; the benchmark '
                          'compares forms of cascades')
-    for width, height in sizes:
+    cases = []
+    for width, height in options.sizes:
         if width % network.size_divisor or height % network.size_divisor:
             raise ValueError(f'{width}x{height}: sides must be multiples of '
                              f'{network.size_divisor}')
-    cases = []
-    for width, height in sizes:
-        for backend in backends:
-            if 'plain' in forms:
+        for backend in options.backends:
+            if 'plain' in options.forms:
                 cases.append(Case('plain', height, width, 'fp32', backend))
-            if 'streaming' in forms:
+            if 'streaming' in options.forms:
                 cases += [Case('streaming', height, width, precision, backend, compiled)
-                          for precision in precisions
-                          for compiled in ((False, True) if compile else (False, ))]
-    target = next(network.parameters()).device
-    return run_benchmark(network, cases, target, rounds, warmup, say)
-
-
-def write_report(report: dict, json_path: str | None, markdown_path: str | None) -> None:
-    """Write the report where asked to."""
-    for path, text in ((json_path, json.dumps(report, indent=1) + '\n'),
-                       (markdown_path, to_markdown(report))):
-        if path:
-            Path(path).write_text(text, encoding='utf-8')
+                          for precision in options.precisions
+                          for compiled in ((False, True) if options.compile else (False, ))]
+    return run_benchmark(network, cases, next(network.parameters()).device, options.rounds,
+                         options.warmup, say)

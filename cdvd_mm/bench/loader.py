@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader, Subset
 
 from cdvd_mm.datasets import frames
@@ -100,9 +101,8 @@ def _seed(index: int) -> None:
     torch.manual_seed(index)
 
 
-def benchmark_loader(dataset_cfg: dict, data_roots: list[str] | None = None, samples: int = 50,
-                     workers: int = 2, default_scope: str = 'cdvd_mm'
-                     ) -> tuple[list[LoaderReport], bool | None]:
+def benchmark_loader(dataset_cfg: dict, data_roots: Sequence[str] | None, samples: int,
+                     workers: int) -> tuple[list[LoaderReport], bool | None]:
     """Measure a training dataset on one or several forms of the same data, in one run.
 
     Args:
@@ -110,7 +110,6 @@ def benchmark_loader(dataset_cfg: dict, data_roots: list[str] | None = None, sam
         data_roots: Folders to compare; ``None`` for the config's.
         samples: Samples to measure, spread over the dataset.
         workers: Processes of the loader that is measured as well.
-        default_scope: Scope that the config's types are looked up in.
 
     Returns:
         A report for each root, and whether all roots gave identical tensors for one seed (``None``
@@ -119,11 +118,10 @@ def benchmark_loader(dataset_cfg: dict, data_roots: list[str] | None = None, sam
     Raises:
         FileNotFoundError, ValueError: As the dataset.
     """
-    from mmengine.registry import DefaultScope
     if samples < 1:
         raise ValueError(f'samples must be at least 1, found {samples}')
     reports, fingerprints = [], []
-    with DefaultScope.overwrite_default_scope(default_scope), _one_thread():
+    with DefaultScope.overwrite_default_scope('cdvd_mm'), _one_thread():
         for root in data_roots or [dataset_cfg['data_root']]:
             dataset = DATASETS.build(dict(dataset_cfg, data_root=root))
             indices = [int(i) for i in np.linspace(0, len(dataset) - 1, samples)]

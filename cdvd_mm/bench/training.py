@@ -30,6 +30,7 @@ from cdvd_mm.registry import MODELS
 from cdvd_mm.system import device_name, has_fast_bf16
 
 from .memory import peak_memory
+from .options import TrainBenchmarkOptions
 from .plain import SteppedCascade, plain_details
 
 CASES = {
@@ -117,19 +118,18 @@ class Step:
         return loss.detach()
 
 
-def make_batch(num_frames: int, batch_size: int, size: int, seed: int = 0) -> dict:
+def make_batch(num_frames: int, batch_size: int, size: int) -> dict:
     """Draw a batch of smooth random clips as a data loader gives it.
 
     Args:
         num_frames (int): t.
         batch_size (int): Clips.
         size (int): Height and width.
-        seed (int): Of the clips.
 
     Returns:
         dict: ``inputs`` (t, 3, h, w) uint8 and ``data_samples`` of each clip.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     inputs, samples = [], []
     for _ in range(batch_size):
         coarse = torch.rand(1, 3, size // 8 + 2, size // 8 + 2, generator=generator)
@@ -143,25 +143,16 @@ def make_batch(num_frames: int, batch_size: int, size: int, seed: int = 0) -> di
     return dict(inputs=inputs, data_samples=samples)
 
 
-def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256,
-                    batch_size: int = 1, rounds: int = 5, device: str = 'auto',
-                    data_root: str | None = None) -> dict:
+def benchmark_train(cfg: Config, options: TrainBenchmarkOptions) -> dict:
     """Measure training steps.
 
     The rounds that are compared take one batch that is there already. With
-    ``data_root`` every case then trains from the config's data loader, and
+    ``options.data`` every case then trains from the config's data loader, and
     the time it waits for its next batch is the part ``data``.
 
     Args:
         cfg (Config): A training config of a cascade.
-        cases (list[str], optional): Names of :data:`CASES`. Default: None,
-            those that make sense on the device.
-        size (int): Height and width of the patch.
-        batch_size (int): Windows of a step.
-        rounds (int): Timed steps of each case; two more warm up.
-        device (str): 'auto', 'cpu', 'cuda' or 'cuda:N'.
-        data_root (str, optional): Dataset to train from, with a train split.
-            Default: None, the wait for data is not measured.
+        options (TrainBenchmarkOptions): What to measure.
 
     Returns:
         dict: ``device``, ``setting``, and ``cases``: of each case the median
@@ -173,10 +164,10 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
     Raises:
         ValueError: An unknown case, a network that is no cascade, or a device
             that is not there.
-        FileNotFoundError: ``data_root`` is not there.
+        FileNotFoundError: The data are not there.
     """
-    chosen = select_device(device)
-    names = cases or (['plain', 'batched', 'bf16', 'fast', 'compile', 'checkpointing']
+    chosen = select_device(options.device)
+    names = options.cases or (['plain', 'batched', 'bf16', 'fast', 'compile', 'checkpointing']
                       if chosen.type == 'cuda' else
                       ['plain', 'batched', 'fused', *(['bf16'] if has_fast_bf16(chosen) else []),
                        'checkpointing'])
@@ -184,12 +175,12 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
     if unknown:
         raise ValueError(f'unknown case(s) {unknown}; choose from {list(CASES)}')
     # one iterator for all cases: a sampler without an end cannot begin again
-    batches = None if data_root is None else iter(_loader(cfg, data_root, size, batch_size))
+    batches = None if options.data is None else iter(_loader(cfg, options))
     model = _build(cfg)
-    data = make_batch(model.generator.num_frames, batch_size, size)
+    data = make_batch(model.generator.num_frames, options.batch_size, options.size)
     results = {name: dict(seconds=[], parts={part: [] for part in PARTS}) for name in names}
     steps = {name: Step(model, cfg, chosen, **CASES[name]) for name in names}
-    for number in range(rounds + 2):
+    for number in range(options.rounds + 2):
         for name, step in steps.items():
             if number == 0:
                 results[name]['loss'] = float(step(data))
@@ -202,15 +193,16 @@ def benchmark_train(cfg: Config, cases: list[str] | None = None, size: int = 256
     for name, result in results.items():
         seconds = statistics.median(result['seconds'])
         summary[name] = dict(
-            seconds=seconds, samples_per_s=batch_size / seconds, loss=result['loss'],
+            seconds=seconds, samples_per_s=options.batch_size / seconds, loss=result['loss'],
             memory=result['memory'],
             speedup=statistics.median(a / b for a, b in zip(plain, result['seconds']))
             if plain else None,
-            parts={'data': batches and _wait_for_data(steps[name], batches, rounds),
+            parts={'data': batches and _wait_for_data(steps[name], batches, options.rounds),
                    **{part: statistics.median(times) for part, times in result['parts'].items()}})
     return dict(device=device_name(chosen), cases=summary, setting=(
-        f'{batch_size} window(s) of {model.generator.num_frames} frames of {size}x{size}, '
-        f'{rounds} interleaved rounds, PyTorch {torch.__version__}'))
+        f'{options.batch_size} window(s) of {model.generator.num_frames} frames of '
+        f'{options.size}x{options.size}, {options.rounds} interleaved rounds, '
+        f'PyTorch {torch.__version__}'))
 
 
 def to_text(report: dict) -> str:
@@ -244,14 +236,15 @@ def _build(cfg: Config) -> nn.Module:
     return model
 
 
-def _loader(cfg: Config, data_root: str, size: int, batch_size: int) -> DataLoader:
+def _loader(cfg: Config, options: TrainBenchmarkOptions) -> DataLoader:
     """The config's training data, without an end."""
     settings = copy.deepcopy(cfg.train_dataloader)
-    settings.update(batch_size=batch_size, sampler=dict(type='InfiniteSampler', shuffle=True))
-    settings.dataset.data_root = data_root
+    settings.update(batch_size=options.batch_size,
+                    sampler=dict(type='InfiniteSampler', shuffle=True))
+    settings.dataset.data_root = options.data
     for step in settings.dataset.pipeline:
         if step.get('crop_size'):
-            step.crop_size = size
+            step.crop_size = options.size
     with DefaultScope.overwrite_default_scope('cdvd_mm'):
         return Runner.build_dataloader(settings, seed=0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from mmengine.visualization import Visualizer
 
 from cdvd_mm.engine import launch
 from cdvd_mm.engine.checkpoints import find_latest_checkpoint
-from cdvd_mm.engine.config import load_config
+from cdvd_mm.engine.config import load_config, resolve
 from cdvd_mm.engine.loop import TrainingStopped
 from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.scores import score_frame
@@ -27,25 +28,25 @@ EQUAL = ('max_iters', 'max_epochs', 'total_batch_size')
 """Entries of train_cfg that must agree between the rows."""
 
 
-def run_ablation(configs: list[str], out: str, data_root: str | None = None,
-                 seeds: list[int] | None = None, options: dict | None = None,
-                 iters: int | None = None, repeat: list[str] | None = None) -> dict:
+def run_ablation(configs: Sequence[str], out: str, data_root: str | None = None,
+                 seeds: Sequence[int] | None = None, options: dict | None = None,
+                 iters: int | None = None, repeat: Sequence[str] | None = None) -> dict:
     """Train and test every config with every seed; write ``table.md`` and ``table.json``.
 
     What an earlier call has done in the same folder is taken over; a training
     that was interrupted goes on from its last checkpoint.
 
     Args:
-        configs (list[str]): Paths of the configs, a row each.
+        configs (Sequence[str]): Paths of the configs, a row each.
         out (str): Folder of the table, logs and checkpoints.
         data_root (str, optional): Dataset with a train and a test split, in
             place of the configs'.
-        seeds (list[int], optional): Seeds. Several give a spread. Default:
+        seeds (Sequence[int], optional): Seeds. Several give a spread. Default:
             None, 0 alone.
         options (dict, optional): Settings that override the configs'.
         iters (int, optional): Train for so many steps; milestones and the
             schedule are scaled along.
-        repeat (list[str], optional): Names of the rows that are trained with
+        repeat (Sequence[str], optional): Names of the rows that are trained with
             every seed; the others are trained with the first one alone, and
             the spread of these rows stands for theirs. Default: None, all.
 
@@ -81,6 +82,25 @@ def run_ablation(configs: list[str], out: str, data_root: str | None = None,
         write_atomically(folder / 'table.json', json.dumps(table, indent=1))
         write_atomically(folder / 'table.md', to_markdown(table))
     return table
+
+
+def find_rows(names: Sequence[str]) -> list[str]:
+    """Paths of the rows of configs/ablation.
+
+    Args:
+        names (Sequence[str]): Names of rows there, or paths of configs; none: all rows.
+
+    Raises:
+        ValueError: There is no such row.
+    """
+    folder = Path(resolve('cdvd_mm::ablation/stages_2.py')).parent
+    known = sorted(path.stem for path in folder.glob('*.py'))
+    for name in names:
+        if not name.endswith('.py') and name not in known:
+            raise ValueError(f'there is no row {name!r}; choose from {", ".join(known)}, or give '
+                             'the path of a config')
+    return [name if name.endswith('.py') else str(folder / f'{name}.py')
+            for name in names or known]
 
 
 def score_blurred(cfg: Config) -> float:
@@ -125,8 +145,8 @@ def to_markdown(table: dict) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _seeds_of_rows(names: list[str], seeds: list[int],
-                   repeat: list[str] | None) -> dict[str, list[int]]:
+def _seeds_of_rows(names: list[str], seeds: Sequence[int],
+                   repeat: Sequence[str] | None) -> dict[str, Sequence[int]]:
     unknown = set(repeat or ()) - set(names)
     if unknown:
         raise ValueError(f'repeat names {sorted(unknown)}, but the rows are {names}')

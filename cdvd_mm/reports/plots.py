@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,8 @@ def load_report(path: str) -> dict:
     return report
 
 
-def plot_results(reports: list[str], out: str, metric: str = 'PSNR', worst: int = 4,
-                 labels: list[str] | None = None) -> list[str]:
+def plot_results(reports: Sequence[str], out: str, metric: str = 'PSNR', worst: int = 4,
+                 labels: Sequence[str] | None = None) -> list[str]:
     """Draw reports.
 
     Args:
@@ -105,7 +106,7 @@ def _figure(**options: Any) -> Figure:
     return Figure(**options)
 
 
-def _over_time(reports: list[dict], labels: list[str], metric: str, protocol: str,
+def _over_time(reports: list[dict], labels: Sequence[str], metric: str, protocol: str,
                out: str) -> str:
     videos = list(dict.fromkeys(name for report in reports for name in report['videos']))
     columns = min(3, len(videos))

@@ -1,14 +1,17 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
-from cdvd_mm.bench.inference import Case, parse_size, run_benchmark, to_markdown, write_report
+from cdvd_mm import cli
+from cdvd_mm.bench.inference import Case, benchmark, run_benchmark, to_markdown
+from cdvd_mm.bench.options import BenchmarkOptions, parse_size
 from cdvd_mm.models.backbones.cdvd_net import CDVDNet
 from cdvd_mm.ops import backends
 
 
-def test_report(tmp_path):
+def test_report():
     net = CDVDNet(mid_channels=4, num_blocks=1, flow_estimator=None)
     cases = [Case('plain', 32, 48, 'fp32'), Case('streaming', 32, 48, 'fp32'),
              Case('streaming', 32, 48, 'bf16')]
@@ -19,10 +22,19 @@ def test_report(tmp_path):
     assert set(report['peaks']) == {'fp32', 'bf16', 'copy'} and len(report['ratios']) == 2
     table = to_markdown(report)
     assert 'thread' in table and '| streaming | 48x32 | bf16 |' in table
-    write_report(report, str(tmp_path / 'a.json'), str(tmp_path / 'a.md'))
-    assert json.loads((tmp_path / 'a.json').read_text())['device'] == report['device']
-    assert (tmp_path / 'a.md').read_text() == table
     assert isinstance(net.reconstruction.in_block[0][0].weight, torch.nn.Parameter)
+
+
+def test_command(tmp_path, capsys, repo_root):
+    paths = [str(tmp_path / name) for name in ('a.json', 'a.md')]
+    assert cli.main(['benchmark', str(repo_root / 'configs/cdvd_demo.py'), '--sizes', '32x16',
+                     '--rounds', '1', '--json', paths[0], '--markdown', paths[1]]) == 0
+    table = capsys.readouterr().out
+    assert '| plain | 32x16 | fp32 |' in table and Path(paths[1]).read_text() == table
+    assert len(json.loads(Path(paths[0]).read_text())['cases']) == 2
+    stfan = str(repo_root / 'configs/stfan/stfan_demo.py')
+    with pytest.raises(ValueError, match='STFANNet is no cascade'):
+        benchmark(BenchmarkOptions(config=stfan, device='cpu'))
 
 
 def test_arithmetic_with_flow():

@@ -9,9 +9,14 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from cdvd_mm.bench.options import TrainBenchmarkOptions
 from cdvd_mm.bench.training import CASES, PARTS, Step, benchmark_train, make_batch, to_text
 from cdvd_mm.registry import MODELS
 from cdvd_mm.system import has_fast_bf16
+
+
+def measure(cfg: Config, *cases: str, **options) -> dict:
+    return benchmark_train(cfg, TrainBenchmarkOptions(cases=cases, device='cpu', **options))
 
 
 def config(**generator: object) -> Config:
@@ -40,8 +45,7 @@ def test_all_cases_have_the_loss_of_the_plain_form():
 
 
 def test_report():
-    report = benchmark_train(config(num_stages=1, num_frames=3), ['plain'], size=64, rounds=1,
-                             device='cpu')
+    report = measure(config(num_stages=1, num_frames=3), 'plain', size=64, rounds=1)
     case = report['cases']['plain']
     assert case['speedup'] == 1 and case['memory'] > 0
     assert case['parts'].pop('data') is None and set(case['parts']) == set(PARTS)
@@ -73,25 +77,24 @@ def test_wait_for_data(make_dataset):
                      pipeline=[dict(type='LoadVideoFrames', crop_size=8),
                                dict(type='PackInputs', meta_keys=['key'])]))
     data = str(make_dataset(train={'a': 8}, size=(72, 80)))
-    report = benchmark_train(cfg, ['batched', 'plain'], size=64, rounds=1, device='cpu',
-                             data_root=data)
+    report = measure(cfg, 'batched', 'plain', size=64, rounds=1, data=data)
     for case in report['cases'].values():  # the second one trains on from where the first is
         assert 0 < case['parts']['data'] < 30
     wait = report['cases']['plain']['parts']['data']
     row = to_text(report).splitlines()[-1]
     assert row.startswith('| plain |') and row.split(' | ')[5] == f'{wait:.3f}'
     with pytest.raises(FileNotFoundError, match='nowhere'):
-        benchmark_train(cfg, ['plain'], device='cpu', data_root='nowhere')
+        measure(cfg, 'plain', data='nowhere')
 
 
 def test_clear_refusals():
     with pytest.raises(ValueError, match=r"unknown case\(s\) \['magic'\]"):
-        benchmark_train(config(), ['magic'], device='cpu')
+        measure(config(), 'magic')
     cfg = config()
     cfg.model = dict(type='RecurrentRestorer', generator=dict(type='STFANNet', mid_channels=2),
                      pixel_loss=dict(type='MSELoss'))
     with pytest.raises(ValueError, match='STFANNet is no cascade'):
-        benchmark_train(cfg, ['plain'], device='cpu')
+        measure(cfg, 'plain')
 
 
 def test_batches_are_those_of_a_loader():

@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from cdvd_mm.registry import MODELS
-from cdvd_mm.reports.ablation import run_ablation
+from cdvd_mm.reports.ablation import find_rows, run_ablation
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs/ablation'
@@ -36,7 +36,8 @@ def tool():
 
 
 def test_rows_are_found_by_name(capsys, tmp_path):
-    assert tool().find_config('no_flow') == ROWS[0] and tool().find_config('a/b.py') == 'a/b.py'
+    assert find_rows(['no_flow', 'a/b.py']) == [ROWS[0], 'a/b.py']
+    assert set(ROWS) < set(find_rows([]))
     assert tool().main(['nothing', '--out', str(tmp_path / 'out')]) == 1
     assert "no row 'nothing'; choose from blurred_flow, no_flow, " in capsys.readouterr().err
 

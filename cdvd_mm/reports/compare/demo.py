@@ -8,14 +8,11 @@ from mmengine.logging import print_log
 from cdvd_mm.data_tools.demo import make_demo_data
 from cdvd_mm.engine.config import load_config
 from cdvd_mm.engine.launch import train
+from cdvd_mm.reports.options import CompareDemoOptions, CompareOptions
 
 from .report import compare
 from .run import Comparison
 
-CONFIGS = ('configs/cdvd_demo.py', 'configs/cdvd_nl/cdvd-nl_demo.py',
-           'configs/dstnet_plus/dstnet-plus_demo.py', 'configs/estrnn/estrnn_demo.py',
-           'configs/stfan/stfan_demo.py', 'configs/edvr/edvr-deblur_demo.py',
-           'configs/basicvsr_pp/basicvsr-pp_demo.py')
 CHECKPOINT = 'final.pth'
 
 
@@ -59,22 +56,20 @@ def train_alike(configs: Sequence[str], data_root: str, work_dir: str,
     return models
 
 
-def compare_demo(configs: Sequence[str], data_root: str, out_dir: str, seconds: float,
-                 device: str = 'auto') -> Comparison:
+def compare_demo(options: CompareDemoOptions) -> Comparison:
     """Train the configs for the same time, then compare them.
 
     Args:
-        configs (Sequence[str]): Paths of configs.
-        data_root (str): Data in the layout of GOPRO; the demo data are made
-            there if it does not exist.
-        out_dir (str): Trainings and report go there.
-        seconds (float): Time of each training.
-        device (str): Of the comparison.
+        options (CompareDemoOptions): What to train; trainings and report go
+            to its ``out``, the demo data are made where its ``data`` are not
+            there.
 
     Returns:
         Comparison: The results.
     """
-    if not os.path.exists(data_root):
-        make_demo_data(data_root)
-    models = train_alike(configs, data_root, os.path.join(out_dir, 'training'), seconds)
-    return compare(models, data_root, 'cdvd-tsp', out_dir, device=device)
+    if not os.path.exists(options.data):
+        make_demo_data(options.data)
+    models = train_alike(options.configs, options.data, os.path.join(options.out, 'training'),
+                         options.seconds)
+    return compare(CompareOptions(models=tuple(models), data=options.data, out=options.out,
+                                  device=options.device))

@@ -1,12 +1,14 @@
 """The models of a comparison: what is named on the command line, built and called alike."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from cdvd_mm.engine.config import resolve
 from cdvd_mm.inference.model import init_model
 from cdvd_mm.models.protocols import ClipNetwork, WindowNetwork
 from cdvd_mm.windows import window_indices
@@ -49,7 +51,9 @@ def parse_entries(texts: Sequence[str]) -> list[Entry]:
     if len(set(texts)) < len(texts):
         raise ValueError('the same model is named twice: '
                          f'{", ".join(sorted({t for t in texts if texts.count(t) > 1}))}')
-    pairs = [text.split(':', 1) if ':' in text else (text, None) for text in texts]
+    # not at the colons of a config by name, cdvd_mm::cdvd_gopro.py
+    parts = [re.split('(?<!:):(?!:)', text, maxsplit=1) for text in texts]
+    pairs = [(resolve(part[0]), part[1] if len(part) > 1 else None) for part in parts]
     names = [os.path.splitext(os.path.basename(config))[0] for config, _ in pairs]
     entries: list[Entry] = []
     for name, (config, checkpoint) in zip(names, pairs):

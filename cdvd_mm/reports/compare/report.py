@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Sequence
 
 import numpy as np
 from mmengine.dist import barrier, is_main_process
@@ -12,6 +11,7 @@ from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.evaluation.ledger import to_json
 from cdvd_mm.evaluation.results import mean, versions
 from cdvd_mm.files import write_atomically
+from cdvd_mm.reports.options import CompareOptions
 from cdvd_mm.system import device_name
 
 from .page import make_page
@@ -22,18 +22,12 @@ from .table import columns, explanations, published_of, sources, table_rows
 TITLE = 'Video deblurring methods beside each other'
 
 
-def compare(models: Sequence[str], data_root: str, protocol: str, out_dir: str,
-            device: str = 'auto', **options) -> Comparison:
+def compare(options: CompareOptions) -> Comparison:
     """Run a comparison and write its report.
 
     Args:
-        models (Sequence[str]): ``CONFIG[:CHECKPOINT]``.
-        data_root (str): Folder of a dataset with a test split.
-        protocol (str): Name of a protocol.
-        out_dir (str): Gets ``report.md``, ``report.html``, ``report.json``,
-            ``images/`` and ``models/``.
-        device (str): 'auto', 'cpu', 'cuda' ...
-        **options: See :func:`run_comparison`.
+        options (CompareOptions): What to compare; its ``out`` gets ``report.md``,
+            ``report.html``, ``report.json``, ``images/`` and ``models/``.
 
     Returns:
         Comparison: The results; those of failed models say why.
@@ -41,14 +35,14 @@ def compare(models: Sequence[str], data_root: str, protocol: str, out_dir: str,
     Raises:
         FileNotFoundError, ValueError: See :func:`run_comparison`.
     """
-    comparison = run_comparison(models, data_root, protocol, out_dir, device, **options)
+    comparison = run_comparison(options)
     if is_main_process():
-        write_report(comparison, out_dir, device)
+        write_report(comparison, options.out, options.device)
     barrier()  # a process that is through must not end the others
     return comparison
 
 
-def write_report(comparison: Comparison, out_dir: str, device: str = 'auto') -> None:
+def write_report(comparison: Comparison, out_dir: str, device: str) -> None:
     """Write the three files.
 
     Args:

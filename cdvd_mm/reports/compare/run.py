@@ -33,9 +33,10 @@ from cdvd_mm.engine.config import load_config
 from cdvd_mm.evaluation.ledger import Ledger
 from cdvd_mm.evaluation.protocols import Protocol, get_protocol
 from cdvd_mm.evaluation.results import count_identical, file_sha256, mean
-from cdvd_mm.evaluation.scores import check_metrics, lpips_missing, score_frame
+from cdvd_mm.evaluation.scores import lpips_missing, score_frame
 from cdvd_mm.files import write_atomically
 from cdvd_mm.progress import progress_bar
+from cdvd_mm.reports.options import CompareOptions
 
 from .measure import measure_macs, measure_speed
 from .models import ComparedModel, Entry, parse_entries
@@ -87,30 +88,24 @@ class Comparison:
     outcomes: list[Outcome]
 
     @property
+    def failures(self) -> list[str]:
+        """Who failed, and why."""
+        return [f'{o.label} failed: {o.error}' for o in self.outcomes if o.error]
+
+    @property
     def num_frames(self) -> int:
         """Frames restored and scored."""
         return sum(len(self.protocol.frames(len(video))) for _, video in self.videos)
 
 
-def run_comparison(models: Sequence[str], data_root: str, protocol: str, out_dir: str,
-                   device: str = 'auto', resume: bool = False, launcher: str = 'none',
-                   metrics: Sequence[str] = ('PSNR', 'SSIM'), repeats: int = 5) -> Comparison:
+def run_comparison(options: CompareOptions) -> Comparison:
     """Restore and score the frames of a dataset with every model.
 
+    Restored frames and scores go to ``models`` in the folder of the report.
+    LPIPS is left out with a note where its package or weights are missing.
+
     Args:
-        models (Sequence[str]): ``CONFIG[:CHECKPOINT]``.
-        data_root (str): Folder of a dataset with a test split.
-        protocol (str): Name of a protocol, see
-            :data:`cdvd_mm.evaluation.PROTOCOLS`.
-        out_dir (str): Restored frames and scores go to ``out_dir/models``.
-        device (str): 'auto', 'cpu', 'cuda' ...
-        resume (bool): Go on with what an interrupted run of the same models
-            on the same data left.
-        launcher (str): 'none', or MMEngine's launchers: the videos are shared
-            out among the processes.
-        metrics (Sequence[str]): Of 'PSNR', 'SSIM', 'LPIPS'. LPIPS is left out
-            with a note where its package or weights are missing.
-        repeats (int): Timed runs of each model.
+        options (CompareOptions): What to compare.
 
     Returns:
         Comparison: Complete on the main process.
@@ -119,17 +114,20 @@ def run_comparison(models: Sequence[str], data_root: str, protocol: str, out_dir
         FileNotFoundError: There are no videos.
         ValueError: Unknown protocol or metric, wrong data.
     """
-    if launcher != 'none':
-        init_cpu_process_group(launcher)
+    if options.launcher != 'none':
+        init_cpu_process_group(options.launcher)
         if not is_distributed():
-            init_dist(launcher, backend='nccl' if torch.cuda.is_available() else 'gloo')
-    entries = parse_entries(models)
-    chosen = get_protocol(protocol)
-    metrics, notes = tuple(metrics), []
-    check_metrics(metrics)
-    if 'LPIPS' in metrics and (missing := lpips_missing()):
-        notes.append(f'LPIPS is not computed: {missing}.')
-        metrics = tuple(name for name in metrics if name != 'LPIPS')
+            init_dist(options.launcher, backend='nccl' if torch.cuda.is_available() else 'gloo')
+    entries = parse_entries(options.models)
+    chosen = get_protocol(options.protocol)
+    metrics, notes = ('PSNR', 'SSIM'), []
+    if options.lpips:
+        missing = lpips_missing()
+        if missing:
+            notes.append(f'LPIPS is not computed: {missing}.')
+        else:
+            metrics += ('LPIPS', )
+    data_root = options.data
     videos = find_videos(data_root)
     comparison = Comparison(os.path.abspath(data_root), official_name(videos), chosen, metrics,
                             notes, videos, [])
@@ -137,9 +135,8 @@ def run_comparison(models: Sequence[str], data_root: str, protocol: str, out_dir
         raise ValueError(f'protocol {chosen.name} has no frames in {data_root}: it leaves out '
                          f'{chosen.skip_ends} frames at either end, and the videos have '
                          f'{", ".join(str(len(video)) for _, video in videos)}')
-    runs = [_ModelRun(comparison, Outcome(BLURRED), out_dir, resume, device, repeats)]
-    runs += [_ModelRun(comparison, Outcome(entry.label, entry), out_dir, resume, device, repeats)
-             for entry in entries]
+    runs = [_ModelRun(comparison, outcome, options) for outcome in (
+        Outcome(BLURRED), *(Outcome(entry.label, entry) for entry in entries))]
     with progress_bar() as bar:
         task = bar.add_task('comparing', total=len(runs) * comparison.num_frames)
         for run in runs:
@@ -178,12 +175,10 @@ def official_name(videos: list[tuple[str, Video]]) -> str | None:
 class _ModelRun:
     """One row of the comparison: measured, run on this process's videos, gathered."""
 
-    def __init__(self, comparison: Comparison, outcome: Outcome, out_dir: str, resume: bool,
-                 device: str, repeats: int) -> None:
+    def __init__(self, comparison: Comparison, outcome: Outcome, options: CompareOptions) -> None:
         self.comparison, self.outcome = comparison, outcome
-        self.device, self.repeats = device, repeats
-        self.folder = os.path.join(out_dir, 'models', outcome.label.replace(os.sep, '_'))
-        self.resume = resume
+        self.device, self.repeats, self.resume = options.device, options.repeats, options.resume
+        self.folder = os.path.join(options.out, 'models', outcome.label.replace(os.sep, '_'))
 
     def run(self, advance: Callable[[int], None]) -> None:
         """Do it; a failure is kept in the outcome."""

@@ -13,8 +13,9 @@ from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.evaluation import get_protocol, score_frame
 from cdvd_mm.reports.compare import run as run_module
 from cdvd_mm.reports.compare.models import ComparedModel, Entry, parse_entries
-from cdvd_mm.reports.compare.report import compare
-from cdvd_mm.reports.compare.run import BLURRED
+from cdvd_mm.reports.compare.report import compare as compare_by_options
+from cdvd_mm.reports.compare.run import BLURRED, Comparison
+from cdvd_mm.reports.options import CompareOptions
 
 PREPROCESSOR = "dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.])"
 MODELS = {
@@ -27,6 +28,11 @@ MODELS = {
                   "num_stages=2, mid_channels=2, num_blocks=1, flow_estimator=None, "
                   "predict_residual=True), pixel_loss=dict(type='L1Loss')"),
 }
+
+
+def compare(models: list[str], data: str, protocol: str, out: str, **options) -> Comparison:
+    return compare_by_options(CompareOptions(
+        models=tuple(models), data=data, protocol=protocol, out=out, **options))
 
 
 @pytest.fixture
@@ -177,6 +183,7 @@ def test_crops_are_where_the_methods_differ(configs, make_dataset, tmp_path):  #
     (['a/x.py', 'b/y.py:c.pth'], ['x', 'y']),
     (['x.py:one.pth', 'x.py:two.pth', 'x.py'], ['x-one', 'x-two', 'x-untrained']),
     (['x.py:a/one.pth', 'x.py:b/one.pth'], ['x-one', 'x-one#2']),
+    (['cdvd_mm::cdvd_demo.py', 'cdvd_mm::cdvd_gopro.py:a/b.pth'], ['cdvd_demo', 'cdvd_gopro']),
 ])
 def test_labels_differ(texts, labels):
     assert [entry.label for entry in parse_entries(texts)] == labels

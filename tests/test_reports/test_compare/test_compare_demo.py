@@ -1,5 +1,7 @@
 from cdvd_mm.data_tools.demo import DemoSettings, make_demo_data
-from cdvd_mm.reports.compare.demo import CONFIGS, compare_demo
+from cdvd_mm.engine.config import resolve
+from cdvd_mm.reports.compare.demo import compare_demo
+from cdvd_mm.reports.options import DEMO_CONFIGS, CompareDemoOptions
 
 
 def test_trained_alike_and_compared(tmp_path, repo_root):
@@ -7,11 +9,13 @@ def test_trained_alike_and_compared(tmp_path, repo_root):
     make_demo_data(data, DemoSettings(train_scenes=4, train_size=(64, 64), train_frames=7,
                                       test_scenes=1, test_frames=5, test_size=(32, 48)))
     config = str(repo_root / 'configs' / 'stfan' / 'stfan_demo.py')
-    comparison = compare_demo([config], str(data), str(tmp_path / 'out'), seconds=0.01)
+    comparison = compare_demo(CompareDemoOptions(
+        configs=(config, ), data=str(data), out=str(tmp_path / 'out'), seconds=0.01))
     assert (tmp_path / 'out' / 'training' / 'stfan_demo' / 'final.pth').is_file()
     assert comparison.outcomes[1].error is None and len(comparison.outcomes[1].rows) == 1
     assert (tmp_path / 'out' / 'report.html').is_file()
 
 
-def test_configs_are_there(repo_root):
-    assert all((repo_root / config).is_file() for config in CONFIGS) and len(CONFIGS) == 7
+def test_configs_are_there():
+    assert all(resolve(config).endswith('_demo.py') for config in DEMO_CONFIGS)
+    assert len(DEMO_CONFIGS) == 7
