@@ -19,7 +19,7 @@ from .options import BenchmarkOptions, LoaderBenchmarkOptions, TrainBenchmarkOpt
 
 def benchmark(options: BenchmarkOptions) -> None:
     """Time restoration, and print the table."""
-    report = inference.benchmark(options, say=lambda line: sys.stderr.write(line + '\n'))
+    report = inference.benchmark(options, _say)
     table = inference.to_markdown(report)
     if options.json:
         _write_json(options.json, report)
@@ -74,6 +74,10 @@ def _print_loader_reports(reports: list[loader.LoaderReport]) -> None:
     for name, values in rows:
         table.add_row(name, *(f'{value:.2f}' for value in values))
     Console().print(table)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f'{line}\n')
 
 
 def _write_json(path: str, report: dict) -> None:

@@ -14,6 +14,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -73,11 +74,13 @@ class Case:
 class _Runner:
     """Makes a case's network give one frame a call."""
 
-    def __init__(self, case: Case, network: nn.Module, device: torch.device) -> None:
+    def __init__(self, case: Case, network: Any, device: torch.device) -> None:
         self.case = case
         self.device = device
-        self.network = prepare_network(copy.deepcopy(network), case.precision, device.type,
-                                       case.compile)
+        prepared = prepare_network(copy.deepcopy(network), case.precision, device.type,
+                                   case.compile)
+        self.weights = [*prepared.parameters(), *prepared.buffers()]
+        self.network = cast(SteppedCascade, prepared)
         generator = torch.Generator().manual_seed(0)
         coarse = torch.rand(1, 3, case.height // 8 + 8, case.width // 8 + 8, generator=generator)
         picture = nn.functional.interpolate(coarse, scale_factor=8, mode='bilinear',
@@ -127,7 +130,7 @@ class _Runner:
         """
         if self.case.compile and self.device.type != 'cuda':
             return 0
-        held = [*self.network.parameters(), *self.network.buffers(), *self.frames]
+        held = [*self.weights, *self.frames]
         with self._settings():
             return peak_memory(self._from_the_start, self.device, held)
 
@@ -189,7 +192,7 @@ def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, r
     return _report(cases, peaks, device, rounds, network)
 
 
-def _count(network: nn.Module, form: str, frames: list[Tensor]) -> int:
+def _count(network: Any, form: str, frames: list[Tensor]) -> int:
     """Multiply-adds a frame, counted on the frames of a window."""
     if form == 'plain':
         return count_macs(restore_window_plainly, network, frames).total
@@ -295,7 +298,8 @@ def benchmark(options: BenchmarkOptions, say: Callable[[str], None] | None = Non
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    model = init_model(options.config, options.checkpoint, options.device, options.cfg_options)
+    model: Any = init_model(options.config, options.checkpoint, options.device,
+                            options.cfg_options)
     network = model.generator
     if not isinstance(network, SteppedCascade):
         raise ValueError(f'{options.config}: {type(network).__name__} is no cascade; the benchmark '
@@ -312,5 +316,5 @@ def benchmark(options: BenchmarkOptions, say: Callable[[str], None] | None = Non
                 cases += [Case('streaming', height, width, precision, backend, compiled)
                           for precision in options.precisions
                           for compiled in ((False, True) if options.compile else (False, ))]
-    return run_benchmark(network, cases, next(network.parameters()).device, options.rounds,
-                         options.warmup, say)
+    return run_benchmark(model.generator, cases, next(model.parameters()).device,
+                         options.rounds, options.warmup, say)

@@ -185,7 +185,7 @@ def _measure_ceiling(dataset, indices: list[int], report: LoaderReport) -> None:
                 memory[key] = value = fetch(key)
                 return value
 
-            keys = []
+            keys: list[tuple] = []
             with _replaced(FrameStore, '_get', lambda self, key, get=remember: get(key)):
                 _seed(index)
                 load(dict(info))

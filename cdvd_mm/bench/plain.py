@@ -6,7 +6,7 @@ of multiply-adds are compared with this form, and held to it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -60,7 +60,7 @@ def plain_details(network: SteppedCascade, frames: Tensor,
     for _ in range(num_active_stages or network.num_stages):
         triples = [_triple(network, clip[k - 1:k + 2], sources[k - 1:k + 2])
                    for k in range(1, len(clip) - 1)]
-        details = StageDetails(*(None if parts[0] is None else torch.stack(parts, 1)
+        details = StageDetails(*(cast(Tensor, None if parts[0] is None else torch.stack(parts, 1))
                                  for parts in zip(*triples)))
         clip = list(details.restored.unbind(1))
         sources = clip if network.flow_source == 'restored' else sources[1:-1]

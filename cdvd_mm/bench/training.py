@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from mmagic.structures import DataSample
@@ -33,7 +34,7 @@ from .memory import peak_memory
 from .options import TrainBenchmarkOptions
 from .plain import SteppedCascade, plain_details
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     'plain': dict(plain=True),
     'batched': {},
     'fused': dict(fused=True),
@@ -64,13 +65,13 @@ class Step:
         checkpointing (bool): Activation checkpointing.
     """
 
-    def __init__(self, model: nn.Module, cfg: Config, device: torch.device, plain: bool = False,
+    def __init__(self, model: Any, cfg: Config, device: torch.device, plain: bool = False,
                  dtype: str | None = None, channels_last: bool = False, fused: bool = False,
                  compile: bool = False, checkpointing: bool = False) -> None:  # noqa: A002
         self.model = copy.deepcopy(model).to(device).train()
         self.model.set_training_step(0, logs=False)  # as most steps of a training
         self.device = device
-        generator = self.model.generator
+        generator: Any = self.model.generator
         if plain:
             generator.forward_stages = lambda *args: [
                 details.restored for details in plain_details(generator, *args)]
@@ -178,7 +179,8 @@ def benchmark_train(cfg: Config, options: TrainBenchmarkOptions) -> dict:
     batches = None if options.data is None else iter(_loader(cfg, options))
     model = _build(cfg)
     data = make_batch(model.generator.num_frames, options.batch_size, options.size)
-    results = {name: dict(seconds=[], parts={part: [] for part in PARTS}) for name in names}
+    results: dict[str, dict[str, Any]] = {
+        name: dict(seconds=[], parts={part: [] for part in PARTS}) for name in names}
     steps = {name: Step(model, cfg, chosen, **CASES[name]) for name in names}
     for number in range(options.rounds + 2):
         for name, step in steps.items():
@@ -222,7 +224,7 @@ def to_text(report: dict) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _build(cfg: Config) -> nn.Module:
+def _build(cfg: Config) -> Any:
     settings = copy.deepcopy(cfg.model)
     settings.pop('stage_milestones', None)  # all stages
     if settings.generator.get('flow_estimator'):

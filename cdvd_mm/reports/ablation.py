@@ -20,6 +20,7 @@ from cdvd_mm.engine.checkpoints import find_latest_checkpoint
 from cdvd_mm.engine.config import load_config, resolve
 from cdvd_mm.engine.loop import TrainingStopped
 from cdvd_mm.evaluation.protocols import get_protocol
+from cdvd_mm.evaluation.results import mean
 from cdvd_mm.evaluation.scores import score_frame
 from cdvd_mm.files import write_atomically
 from cdvd_mm.registry import DATASETS
@@ -119,10 +120,10 @@ def score_blurred(cfg: Config) -> float:
     for sample in dataset:
         blurred = sample['inputs'][len(sample['inputs']) // 2]
         sharp = sample['data_samples'].gt_img
-        pair = (np.asarray(frame).astype(np.uint8).transpose(1, 2, 0)
-                for frame in (blurred, sharp))
-        scores.append(score_frame(*pair, protocol, ('PSNR', ))['PSNR'])
-    return statistics.mean(scores)
+        pred, gt = (np.asarray(frame).astype(np.uint8).transpose(1, 2, 0)
+                    for frame in (blurred, sharp))
+        scores.append(score_frame(pred, gt, protocol, ('PSNR', ))['PSNR'])
+    return mean(scores)
 
 
 def to_markdown(table: dict) -> str:

@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
-from torch import Tensor, nn
+from torch import Tensor
 
 from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.datasets.frames import read_frame
@@ -27,9 +27,6 @@ from cdvd_mm.models.protocols import CascadeNetwork
 from cdvd_mm.ops import run_padded
 from cdvd_mm.progress import track
 from cdvd_mm.registry import DATASETS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _KINDS = (('blur_path', 'blurred'), ('pred_path', 'restored'), ('gt_path', 'sharp'))
 
@@ -91,12 +88,12 @@ def plot_results(reports: Sequence[str], out: str, metric: str = 'PSNR', worst: 
     os.makedirs(out, exist_ok=True)
     written = [_over_time(loaded, labels, metric, protocols[0], out)]
     if worst > 0:
-        path = _worst_frames(loaded[0], metric, worst, out)
-        written += [path] if path else []
+        worst_path = _worst_frames(loaded[0], metric, worst, out)
+        written += [worst_path] if worst_path else []
     return written
 
 
-def _figure(**options: Any) -> Figure:
+def _figure(**options: Any) -> Any:
     """A figure of matplotlib, which is optional."""
     try:
         from matplotlib.figure import Figure
@@ -265,7 +262,7 @@ def plot_comparison(config: str, checkpoint: str, out_dir: str, num_examples: in
         kept.append(frame)
         kept.sort(key=lambda entry: entry.psnr_blurred)
         del kept[num_examples:]
-    psnr_blurred, psnr_restored = map(mean, zip(*scores))
+    psnr_blurred, psnr_restored = (mean(list(values)) for values in zip(*scores))
     figure = os.path.join(out_dir, 'comparison.png')
     title = (f'{len(scores)} test frames, mean PSNR: blurred {psnr_blurred:.2f} dB, '
              f'restored {psnr_restored:.2f} dB')
@@ -340,7 +337,7 @@ def _protocol_of(cfg: Config) -> Protocol:
 
 
 @torch.no_grad()
-def _compare(model: nn.Module, data: dict, protocol: Protocol) -> ComparedFrame:
+def _compare(model: Any, data: dict, protocol: Protocol) -> ComparedFrame:
     """Restore the centre of one window, as a test dataset packs it, and score it."""
     sample = data['data_samples']
     if 'gt_img' not in sample:

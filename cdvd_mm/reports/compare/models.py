@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,8 +85,8 @@ class ComparedModel:
 
     def __init__(self, entry: Entry, device: str = 'auto') -> None:
         self.entry = entry
-        self.restorer = init_model(entry.config, entry.checkpoint, device)
-        self.device = next(self.restorer.parameters()).device
+        self.restorer: Any = init_model(entry.config, entry.checkpoint, device)
+        self.device: torch.device = next(self.restorer.parameters()).device
 
     @property
     def network(self) -> nn.Module:

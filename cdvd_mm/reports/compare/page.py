@@ -137,9 +137,9 @@ def make_page(comparison: Comparison, title: str, device: str, examples: list[Ex
 def _table(comparison: Comparison) -> str:
     names = columns(comparison)
     rows = table_rows(comparison)
-    means = {outcome.label: outcome.mean('PSNR') for outcome in comparison.outcomes
-             if not outcome.error and outcome.mean('PSNR') is not None}
-    best = max(means, key=means.get) if means else None
+    means = {outcome.label: mean for outcome in comparison.outcomes
+             if not outcome.error and (mean := outcome.mean('PSNR')) is not None}
+    best = max(means, key=lambda label: means[label]) if means else None
     lines = ['<div class="scroll"><table><thead><tr>',
              *(f'<th scope="col">{html.escape(name)}</th>' for name in names),
              '</tr></thead><tbody>']
@@ -187,7 +187,7 @@ def _slider(example: Example) -> str:
 
 
 def _crops(example: Example) -> str:
-    top, left, height, width = example.box
+    top, left, height, width = example.box or (0, 0, 0, 0)
     return (f'<h3>{html.escape(example.key)}, {width}x{height} pixels at x = {left}, y = {top}</h3>'
             + _figures(example, 'crop', lossless=True))
 

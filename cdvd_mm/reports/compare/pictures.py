@@ -57,7 +57,7 @@ def _rows_by_key(outcomes: Sequence[Outcome]) -> dict[str, dict[str, dict]]:
 
 def _sharp_paths(comparison: Comparison) -> dict[str, str]:
     return {f'{name}/{stem}': path for name, video in comparison.videos
-            for stem, path in zip(video.stems, video.sharp)}
+            for stem, path in zip(video.stems, video.sharp or ())}
 
 
 def _pictures(rows: dict[str, dict], sharp: str) -> dict[str, np.ndarray]:

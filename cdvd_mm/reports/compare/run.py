@@ -120,7 +120,8 @@ def run_comparison(options: CompareOptions) -> Comparison:
             init_dist(options.launcher, backend='nccl' if torch.cuda.is_available() else 'gloo')
     entries = parse_entries(options.models)
     chosen = get_protocol(options.protocol)
-    metrics, notes = ('PSNR', 'SSIM'), []
+    metrics: tuple[str, ...] = ('PSNR', 'SSIM')
+    notes = []
     if options.lpips:
         missing = lpips_missing()
         if missing:
@@ -214,7 +215,7 @@ class _ModelRun:
         rank, world_size = get_dist_info()
         done = self._earlier_rows()
         advance(len(done))
-        model = None if self.outcome.entry is None else self._build()
+        model = None if self.outcome.entry is None else self._build(self.outcome.entry)
         if model is not None:
             for name, video in self.comparison.videos:
                 model.check_length(name, len(video))
@@ -228,7 +229,8 @@ class _ModelRun:
         comparison, entry = self.comparison, self.outcome.entry
         data = [comparison.data_root, comparison.metrics,
                 [(name, video.stems) for name, video in comparison.videos]]
-        signature = dict(protocol=comparison.protocol.name, data=_digest(data))
+        signature: dict[str, str | None] = dict(protocol=comparison.protocol.name,
+                                                data=_digest(data))
         if entry is not None:
             model = load_config(entry.config).get('model')
             signature.update(
@@ -237,10 +239,10 @@ class _ModelRun:
                 if entry.checkpoint and os.path.isfile(entry.checkpoint) else None)
         return signature
 
-    def _build(self) -> ComparedModel:
+    def _build(self, entry: Entry) -> ComparedModel:
         # the same random weights on every run where there is no checkpoint
         torch.manual_seed(0)
-        return ComparedModel(self.outcome.entry, self.device)
+        return ComparedModel(entry, self.device)
 
     # ---------------------------------------------------------------- measure
 
@@ -305,6 +307,7 @@ class _ModelRun:
             path = os.path.join(self.folder, 'frames', f'{key}.png')
             os.makedirs(os.path.dirname(path), exist_ok=True)
             write_frame(path, restored)
+        assert video.sharp is not None  # find_videos saw to it
         scores = score_frame(restored, read_frame(video.sharp[index]), self.comparison.protocol,
                              self.comparison.metrics)
         return {'key': key, 'video': name, 'frame_index': index, 'path': path, **scores}

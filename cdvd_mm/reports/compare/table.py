@@ -70,7 +70,7 @@ def _scores(comparison: Comparison, published: dict) -> str:
 
 def sources(comparison: Comparison) -> list[str]:
     """Where the published numbers come from, each once."""
-    found = {}
+    found: dict[str, None] = {}
     for outcome in comparison.outcomes:
         published = published_of(outcome)
         for result in published.get('results', ()):
