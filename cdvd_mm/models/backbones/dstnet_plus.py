@@ -97,15 +97,19 @@ class DynamicFilter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, C, h, w) to the same; h and w at least 8."""
-        size = x.shape[-2:]
+        kernels = self.to_kernels(self._pyramid(x))  # (n, 9 C, h, w)
+        return filter_adaptive_conv(x, kernels, KERNEL_SIZE, padding_mode='zeros')
+
+    def _pyramid(self, x: Tensor) -> Tensor:
+        """The three levels at full size, one after the other: (n, 3 C, h, w)."""
         level, resized = x, []
         for blocks in self.levels:
             half = (level.shape[-2] // 2, level.shape[-1] // 2)
             # not max_pool2d: at odd sizes these windows overlap
             level = blocks(F.adaptive_max_pool2d(level, half))
-            resized.append(F.interpolate(level, size, mode='bilinear', align_corners=False))
-        kernels = self.to_kernels(torch.cat(resized, dim=1))  # (n, 9 C, h, w)
-        return filter_adaptive_conv(x, kernels, KERNEL_SIZE, padding_mode='zeros')
+            resized.append(F.interpolate(level, x.shape[-2:], mode='bilinear',
+                                         align_corners=False))
+        return torch.cat(resized, dim=1)
 
 
 class PropagationStep(nn.Module):
