@@ -125,12 +125,15 @@ class ComparedModel:
         with torch.no_grad():
             return run(frames[None])[0]
 
-    def restore_video(self, frames: Tensor, wanted: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+    def restore_video(self, frames: Tensor, wanted: Sequence[int],
+                      truncate: bool = False) -> Iterator[tuple[int, Tensor]]:
         """Restore the wanted frames of a video.
 
         Args:
             frames (Tensor): The whole video (t, 3, h, w), uint8, RGB.
             wanted (Sequence[int]): Indices of the frames to restore.
+            truncate (bool): Cut to 8 bit in place of rounding, as some
+                protocols do.
 
         Yields:
             tuple[int, Tensor]: Index and restored frame (3, h, w), uint8.
@@ -139,13 +142,14 @@ class ComparedModel:
             # nothing but the whole video gives a recurrent model its past
             restored = self.restore(frames.to(self.device) / 255)
             for index in wanted:
-                yield index, to_uint8(restored[index])
+                yield index, to_uint8(restored[index], truncate)
             return
         for index in wanted:
             window = frames[window_indices(index, self.num_frames, len(frames))]
-            yield index, to_uint8(self.restore(window.to(self.device) / 255))
+            yield index, to_uint8(self.restore(window.to(self.device) / 255), truncate)
 
 
-def to_uint8(frame: Tensor) -> Tensor:
-    """Clamp and round a frame in [0, 1] to 8 bit, on the CPU."""
-    return (frame.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+def to_uint8(frame: Tensor, truncate: bool) -> Tensor:
+    """Clamp a frame in [0, 1] and round, or truncate, it to 8 bit, on the CPU."""
+    frame = frame.float().clamp(0, 1) * 255
+    return (frame.floor() if truncate else frame.round()).to(torch.uint8).cpu()

@@ -210,11 +210,11 @@ def draw_heat(values: np.ndarray) -> np.ndarray:
     return np.concatenate((draw[0], gap, draw[1]), axis=1)
 
 
-def data_uri(picture: np.ndarray, lossless: bool = False, max_width: int = MAX_WIDTH) -> str:
+def data_uri(picture: np.ndarray, lossless: bool = False) -> str:
     """Encode a picture (h, w, 3), RGB, for a page that carries its pictures with it."""
     height, width = picture.shape[:2]
-    if width > max_width:
-        picture = cv2.resize(picture, (max_width, round(height * max_width / width)),
+    if width > MAX_WIDTH:
+        picture = cv2.resize(picture, (MAX_WIDTH, round(height * MAX_WIDTH / width)),
                              interpolation=cv2.INTER_AREA)
     suffix, options = ('.png', []) if lossless else ('.jpg', [cv2.IMWRITE_JPEG_QUALITY, 92])
     encoded = cv2.imencode(suffix, picture[..., ::-1], options)[1].tobytes()

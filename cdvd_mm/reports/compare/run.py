@@ -295,7 +295,8 @@ class _ModelRun:
                     yield name, video, index, None
                 continue
             frames = _read_frames(video.blur)
-            for index, restored in model.restore_video(frames, wanted):
+            for index, restored in model.restore_video(frames, wanted,
+                                                       self.comparison.protocol.truncate):
                 yield name, video, index, restored.permute(1, 2, 0).numpy()
 
     def _score(self, name: str, video: Video, index: int, restored: np.ndarray | None) -> dict:

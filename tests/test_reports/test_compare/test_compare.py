@@ -117,9 +117,9 @@ def test_resume(configs, make_dataset, tmp_path, monkeypatch):  # noqa: F811
     restored = []
     original = ComparedModel.restore_video
 
-    def restore_video(self, frames, wanted):
+    def restore_video(self, frames, wanted, truncate):
         restored.extend(wanted)
-        return original(self, frames, wanted)
+        return original(self, frames, wanted, truncate)
 
     monkeypatch.setattr(ComparedModel, 'restore_video', restore_video)
     again = compare(*arguments, repeats=1, resume=True)
@@ -159,7 +159,10 @@ def test_whole_video_models_see_their_past(configs):
     (index, last), = model.restore_video(frames, [3])
     assert index == 3
     expected = model.network(frames[None] / 255)[0, 3]
-    assert (last - expected.detach().mul(255).clamp(0, 255)).abs().max() <= 0.51
+    expected = expected.detach().mul(255).clamp(0, 255)
+    assert (last - expected).abs().max() <= 0.51
+    (_, truncated), = model.restore_video(frames, [3], truncate=True)
+    assert -1 < (truncated - expected).min() and (truncated - expected).max() <= 0
 
 
 def test_crops_are_where_the_methods_differ(configs, make_dataset, tmp_path):  # noqa: F811
