@@ -43,14 +43,17 @@ for tool in sys.argv[1:]:
 """
 
 
-def tools() -> list[str]:
-    """The tools that are commands."""
-    return [str(path) for path in sorted((ROOT / 'tools').rglob('*.py'))
-            if 'cdvd_mm.cli' in path.read_text(encoding='utf-8')]
+def every_tool() -> list[Path]:
+    return sorted((ROOT / 'tools').rglob('*.py'))
+
+
+# Writes into the checkout, so it is no command.
+TOOLS = [path for path in every_tool() if path.stem != 'generate_model_zoo']
 
 
 def test_help_imports_nothing_heavy():
-    done = subprocess.run([sys.executable, '-c', HELP, *tools()], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, '-c', HELP, *map(str, every_tool())],
+                          capture_output=True, text=True,
                           timeout=120)
     assert done.returncode == 0, done.stderr
 
@@ -60,7 +63,7 @@ def test_calls_exist(name):
     assert callable(load(cli.COMMANDS[name].call))
 
 
-@pytest.mark.parametrize('path', tools(), ids=lambda path: Path(path).stem)
+@pytest.mark.parametrize('path', TOOLS, ids=lambda path: path.stem)
 def test_tools_are_commands(path, capsys):
     spec = importlib.util.spec_from_file_location('a_tool', path)
     module = importlib.util.module_from_spec(spec)

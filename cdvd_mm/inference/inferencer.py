@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.config import Config
 
 from cdvd_mm.engine.config import load_config
+from cdvd_mm.weights import default_model
 
 from .frame_restorer import FrameRestorer, to_array
 from .model import init_model
@@ -48,7 +49,9 @@ class FrameInferencer:
                  cfg_options: dict[str, Any] | None = None, **options: Any) -> None:
         chosen = InferenceOptions(**options)
         if config is None:
-            config, checkpoint = _default_model(checkpoint)
+            if checkpoint is not None:
+                raise ValueError(f'{checkpoint} needs the config of its model')
+            config, checkpoint = default_model()
         if not isinstance(config, Config):
             config = load_config(str(config))
         self.model = init_model(config, checkpoint, chosen.device, cfg_options)
@@ -69,18 +72,6 @@ class FrameInferencer:
         for frame in frames:
             yield from map(to_array, self.restorer.push(frame))
         yield from map(to_array, self.restorer.flush())
-
-
-def _default_model(checkpoint: str | None) -> tuple[str, str]:
-    """Config and checkpoint of the model that comes with the package."""
-    if checkpoint is not None:
-        raise ValueError(f'{checkpoint} needs the config of its model')
-    try:
-        from cdvd_mm.weights import default_model
-    except ImportError as error:
-        raise ValueError('no model comes with this version: give a config and a checkpoint, such '
-                         'as configs/cdvd_gopro.py and the weights trained with it') from error
-    return default_model()
 
 
 def _identify(config: Config, checkpoint: str | None, cfg_options: dict[str, Any] | None) -> str:
