@@ -42,7 +42,7 @@ ALLOWED = {
     'cdvd_mm.trials': {'torch', 'numpy', 'av', 'mmcv', 'torchvision', 'cdvd_mm.ops',
                        'cdvd_mm.registry'},
     'cdvd_mm.compat': {'torch', 'torchvision', 'numpy', 'mmengine', 'mmcv', 'mmagic', 'safetensors',
-                       'cdvd_mm.ops', 'cdvd_mm.requirements'},
+                       'yaml', 'cdvd_mm.ops', 'cdvd_mm.requirements'},
     'cdvd_mm.ops': {'torch', 'triton'},
     'cdvd_mm.weights': {'mmengine', 'safetensors', 'torch', 'cdvd_mm.files'},
     'cdvd_mm.models': NETWORK_PARTS | {'cdvd_mm.windows'},

@@ -158,7 +158,8 @@ def load_from_local(filename: str, map_location=None):
     with contextlib.nullcontext() if has_allow_list else _allow_list_of_old_pytorch():
         try:
             return torch.load(filename, map_location=map_location, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError,
+                AttributeError, OverflowError) as error:  # what damaged pickles lead to
             raise ValueError(
                 f'cannot read checkpoint {filename}: {_reason(error)} (expected a complete PyTorch '
                 "file that holds tensors, plain containers and MMEngine's own types; the safe "

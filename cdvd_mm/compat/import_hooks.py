@@ -17,13 +17,20 @@ STAND_IN = 'mmcv._ext'
 
 
 def _allow_checkpoint_types(module: ModuleType) -> None:
-    from . import checkpoint
+    from . import checkpoint, safe_files
     checkpoint.install(module)
+    safe_files.install_loaders(module)
+
+
+def _read_yaml_safely(module: ModuleType) -> None:
+    from . import safe_files
+    safe_files.install_yaml(module)
 
 
 AFTER_IMPORT: dict[str, Callable[[ModuleType], None]] = {
     'mmengine.config.utils': config_names.add_package,
     'mmengine.config.config': config_names.install,
+    'mmengine.fileio.handlers': _read_yaml_safely,
     'mmengine.runner.checkpoint': _allow_checkpoint_types,
 }
 """What to do once a module has been imported, by its name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,15 +43,15 @@ def is_intact(path: str | os.PathLike) -> bool:
         return False
 
 
-def read_position(path: str | os.PathLike) -> int | None:
-    """Iteration at which a training checkpoint was written, without reading its tensors.
+def read_position(path: str | os.PathLike) -> tuple[float, int] | None:
+    """When and at which step a training checkpoint was written, without reading its tensors.
 
     Args:
         path (str | PathLike): Path of the checkpoint.
 
     Returns:
-        int, optional: None where the file is damaged, or holds no optimiser
-        and is therefore no checkpoint to go on from.
+        tuple[float, int], optional: Seconds since 1970 and steps; None where the file is damaged,
+        or holds no optimiser and is therefore no checkpoint to go on from.
     """
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
@@ -59,14 +60,25 @@ def read_position(path: str | os.PathLike) -> int | None:
     if not isinstance(checkpoint, dict) or 'optimizer' not in checkpoint:
         return None
     meta = checkpoint.get('meta')
-    return meta.get('iter') if isinstance(meta, dict) else None
+    if not isinstance(meta, dict) or not isinstance(meta.get('iter'), int):
+        return None
+    training = meta.get('training')
+    saved = training.get('saved') if isinstance(training, dict) else None
+    if not isinstance(saved, (int, float)):  # of an earlier version
+        try:
+            saved = time.mktime(time.strptime(str(meta.get('time')), '%Y%m%d_%H%M%S'))
+        except (ValueError, OverflowError):
+            saved = 0.
+    return saved, meta['iter']
 
 
 def find_latest_checkpoint(work_dir: str | os.PathLike) -> str | None:
-    """Find the checkpoint with the highest iteration that is intact.
+    """Find the intact checkpoint that was written last: that of the latest run.
 
-    Nothing relies on the pointer file alone: a run may be killed between writing a
-    checkpoint and naming it there, and what it names may be damaged since.
+    The files themselves say when that was, so that folders may be copied, and an earlier run in
+    the same folder may have come further. Nothing relies on the pointer file: a run may be killed
+    between writing a checkpoint and naming it there, what it names may be damaged since, or lie in
+    the folder that this one is a copy of. It is asked where the folder holds no checkpoint.
 
     Args:
         work_dir (str | PathLike): Folder of the checkpoints.
@@ -79,14 +91,14 @@ def find_latest_checkpoint(work_dir: str | os.PathLike) -> str | None:
     """
     paths = [path for path in sorted(Path(work_dir).glob('*.pth'))
              if not path.name.startswith('best_')]
-    with contextlib.suppress(OSError):  # checkpoints may lie elsewhere
-        named = Path((Path(work_dir) / POINTER).read_text(encoding='utf-8').strip())
-        if named.is_file() and named.resolve() not in {path.resolve() for path in paths}:
-            paths.append(named)
+    if not paths:  # they may lie elsewhere
+        with contextlib.suppress(OSError, ValueError):
+            named = Path((Path(work_dir) / POINTER).read_text(encoding='utf-8').strip())
+            paths = [named] if named.is_file() else []
     positions = {path: read_position(path) for path in paths}
     damaged = [path for path in paths if positions[path] is None]
     for path in sorted((path for path in paths if positions[path] is not None),
-                       key=lambda path: (positions[path], path.name), reverse=True):
+                       key=lambda path: (positions[path] or (), path.name), reverse=True):
         if is_intact(path):
             if damaged:
                 names = ', '.join(other.name for other in damaged)

@@ -15,7 +15,7 @@ from cdvd_mm.evaluation.configure import configure_test, leave_out_scored_frames
 
 
 def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: str | None = None,
-          auto_scale_lr: bool = False) -> Runner:
+          auto_scale_lr: bool = False, load_from: str | None = None) -> Runner:
     """Train what a config describes.
 
     Args:
@@ -30,6 +30,8 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
         auto_scale_lr (bool): Take the total batch that the processes give
             without accumulation and scale the learning rate with it, from the
             config's ``auto_scale_lr.base_batch_size``.
+        load_from (str, optional): Begin with the weights of this checkpoint;
+            with ``resume='auto'``, where there is nothing to go on from.
 
     Returns:
         Runner: The runner, after training.
@@ -47,6 +49,8 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
             raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
         cfg.auto_scale_lr.enable = True
         cfg.train_cfg.pop('total_batch_size', None)
+    if load_from:
+        cfg.load_from = _existing(load_from)
     if resume:
         cfg.resume = True
         cfg.start_from = cfg.get('load_from')  # where there is nothing to resume from

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import torch
+from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.registry import MODEL_WRAPPERS
@@ -12,8 +16,8 @@ from torch.utils.data import DataLoader
 
 from cdvd_mm.files import remove_partial_files
 
-from .checkpoints import find_latest_checkpoint
-from .loop import ResumableTrainLoop, without_workers
+from .checkpoints import find_latest_checkpoint, get_state_dict
+from .loop import ResumableTrainLoop, bare_model, without_workers
 
 
 class RestorationRunner(Runner):
@@ -89,18 +93,33 @@ class RestorationRunner(Runner):
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load weights, see MMEngine; what the run was like is remembered for ``resume``."""
-        self.loading = filename
+        self.loading = str(filename)
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
-        self._loaded_training = checkpoint.get('meta', {}).get('training') \
-            if isinstance(checkpoint, dict) else None
+        if not self._resume:
+            own = bare_model(self.model).state_dict()
+            if not any(name in own for name in get_state_dict(checkpoint, self.loading)):
+                raise ValueError(f'not one weight of {filename} belongs to this '
+                                 f'{type(bare_model(self.model)).__name__}')
+        missing = [name for name in ('optimizer', 'message_hub', *self._scheduled())
+                   if name not in checkpoint]
+        if self._resume and missing:
+            raise ValueError(f'{filename} holds no {" and no ".join(missing)}: it is no checkpoint '
+                             'to go on from (a best_ one, or weights alone). Begin with its '
+                             f'weights by --load-from {filename}')
+        self._loaded_training = checkpoint.get('meta', {}).get('training')
         return checkpoint
+
+    def _scheduled(self) -> tuple[str, ...]:
+        return ('param_schedulers', ) if self.param_schedulers else ()
 
     def resume(self, filename: str, *args, **kwargs) -> None:
         """Go on from a checkpoint, see MMEngine.
 
         Raises:
-            ValueError: It was trained with another total batch.
+            ValueError: It holds no state to go on from, or was trained with another total batch,
+                optimiser or schedule.
         """
+        self._resume = True
         super().resume(filename, *args, **kwargs)
         before, now = self._loaded_training, self._training()
         if before and now:
@@ -126,15 +145,23 @@ class RestorationRunner(Runner):
             save_param_scheduler=save_param_scheduler, meta=meta, by_epoch=by_epoch,
             backend_args=backend_args)
 
-    def _training(self) -> dict[str, int] | None:
+    def _training(self) -> dict[str, Any] | None:
         loop = self._train_loop
         if not isinstance(loop, ResumableTrainLoop):
             return None
-        return dict(total_batch_size=loop.sampler.total_batch_size, batch_size=loop.batch_size,
+        return dict(saved=time.time(), settings=_settings(self.cfg),
+                    total_batch_size=loop.sampler.total_batch_size, batch_size=loop.batch_size,
                     accumulation=loop.accumulation, world_size=get_world_size(),
                     num_samples=loop.sampler.num_samples)
 
-    def _compare(self, before: dict[str, int], now: dict[str, int]) -> None:
+    def _compare(self, before: dict[str, Any], now: dict[str, Any]) -> None:
+        old, new = before.get('settings') or now['settings'], now['settings']
+        changed = [f'{name} was {old.get(name)}, now it is {new.get(name)}'
+                   for name in {**old, **new} if old.get(name) != new.get(name)]
+        if changed:
+            raise ValueError(f'the checkpoint brings its optimiser and schedule along, settings '
+                             f'of which would change nothing: {"; ".join(changed)}. Leave them as '
+                             f'they were, or begin with its weights by --load-from {self.loading}')
         form = ('a total batch of {total_batch_size} ({world_size} process(es) x {batch_size} '
                 'sample(s) x {accumulation} accumulation(s))')
         if before['total_batch_size'] != now['total_batch_size']:
@@ -151,3 +178,15 @@ class RestorationRunner(Runner):
             self.logger.warning(
                 f'the checkpoint was trained on {before["num_samples"]} samples, now there are '
                 f'{now["num_samples"]}: the run does not go on as the first one would have')
+
+
+def _settings(cfg: Config) -> dict[str, str]:
+    """What a checkpoint brings along whatever the config says, as text by its dotted name."""
+    wrapper = cfg.get('optim_wrapper') or {}
+    optimizer = wrapper.get('optimizer') or {}
+    found = {f'optim_wrapper.optimizer.{name}': repr(value) for name, value in optimizer.items()}
+    schedulers = cfg.get('param_scheduler') or []
+    for number, one in enumerate(schedulers if isinstance(schedulers, list) else [schedulers]):
+        found.update((f'param_scheduler.{number}.{name}', repr(value))
+                     for name, value in one.items())
+    return found

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from tiny_training import (
 )
 
 from cdvd_mm import files
+from cdvd_mm.engine import launch
 from cdvd_mm.engine.checkpoints import find_latest_checkpoint
 from cdvd_mm.engine.config import load_config
 from cdvd_mm.files import write_atomically
@@ -204,6 +206,116 @@ def test_another_seed_does_not_slip_in(tiny_data, undisturbed, tmp_path):
     assert run(cfg, prepare=at(13, kill_self)) == -signal.SIGKILL
     assert run(tiny_config(tiny_data, tmp_path, randomness=dict(seed=99)), resume='auto') == 0
     assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
+
+
+# ------------------------------------------------------------ what a resume means
+
+def best(root, **more):
+    """Entries of a run that keeps its best checkpoint, validated every 5 steps."""
+    return dict(
+        train_cfg=dict(type='ResumableTrainLoop', max_iters=more.pop('max_iters', 10),
+                       val_interval=5),
+        default_hooks=dict(logger=dict(type='LoggerHook'), checkpoint=dict(
+            type='SafeCheckpointHook', interval=5, by_epoch=False, max_keep_ckpts=1,
+            save_best='PSNR', rule='greater')), **validation(root), **more)
+
+
+def test_the_latest_run_counts_not_the_highest_number(tiny_data, tmp_path):
+    """A second run in the folder of one that came further; it says what it overwrites."""
+    train(tiny_config(tiny_data, tmp_path, 10))
+    said = []
+
+    def listen(runner):
+        warning = runner.logger.warning
+        runner.logger.warning = lambda text: (said.append(text), warning(text))
+        runner.register_hook(At(6, stop))
+
+    def stop(runner):
+        runner.train_loop.stop_training = True
+
+    train(tiny_config(tiny_data, tmp_path, 10), prepare=listen)
+    assert any('checkpoints of another run (iter_10.pth, iter_5.pth)' in text for text in said)
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'iter_5.pth')
+
+
+def test_a_copied_folder_goes_on_from_its_own_files(tiny_data, tmp_path):
+    first, copy = tmp_path / 'first', tmp_path / 'copy'
+    train(tiny_config(tiny_data, first, **best(tiny_data)))
+    kept = sorted(path.name for path in first.glob('*.pth'))
+    shutil.copytree(first, copy, copy_function=shutil.copyfile)
+    for path in copy.glob('*.pth'):
+        os.utime(path, (1, 1))  # copying keeps no times
+    train(tiny_config(tiny_data, first, **best(tiny_data, max_iters=15)), resume='auto')
+    assert (copy / 'last_checkpoint').read_text().startswith(str(first))
+    assert find_latest_checkpoint(copy) == str(copy / 'iter_10.pth')
+    for path in first.glob('iter_*.pth'):
+        path.unlink()
+    before = {path.name: path.read_bytes() for path in first.glob('*.pth')}
+    train(tiny_config(tiny_data, copy, **best(tiny_data, max_iters=15)), resume='auto')
+    assert {path.name: path.read_bytes() for path in first.glob('*.pth')} == before
+    assert (copy / 'iter_15.pth').exists() and not (copy / 'iter_10.pth').exists()
+    assert len(list(copy.glob('best_*'))) == 1 == len([name for name in kept if 'best_' in name])
+
+
+def test_a_branch_leaves_the_other_folder_alone(tiny_data, tmp_path):
+    """Its best file and its numbers are another's; a branch's own best is what counts in it."""
+    trunk, branch = tmp_path / 'trunk', tmp_path / 'branch'
+    train(tiny_config(tiny_data, trunk, **best(tiny_data)))
+    before = {path.name: path.read_bytes() for path in trunk.glob('*.pth')}
+    assert len(before) == 2
+    branch.mkdir()
+    (branch / 'iter_10.pth').write_bytes(b'of somebody else')
+    train(tiny_config(tiny_data, branch, **best(tiny_data, max_iters=20)),
+          resume=str(trunk / 'iter_10.pth'))
+    assert {path.name: path.read_bytes() for path in trunk.glob('*.pth')} == before
+    assert (branch / 'iter_10.pth').read_bytes() == b'of somebody else'
+    assert sorted(path.name for path in branch.glob('iter_*')) == ['iter_10.pth', 'iter_20.pth']
+    assert len(list(branch.glob('best_*'))) == 1
+
+
+@pytest.mark.parametrize('missing', ['optimizer', 'param_schedulers', 'message_hub'])
+def test_only_a_whole_checkpoint_is_resumed_from(tiny_data, undisturbed, tmp_path, missing):
+    content = torch.load(undisturbed, weights_only=True)
+    del content[missing]
+    torch.save(content, tmp_path / 'part.pth')
+    cfg = tiny_config(tiny_data, tmp_path / 'work')
+    with pytest.raises(ValueError, match=f'part.pth holds no {missing}.*--load-from .*part.pth'):
+        train(cfg, resume=str(tmp_path / 'part.pth'))
+    cfg = tiny_config(tiny_data, tmp_path / 'work', max_iters=1)
+    runner = launch.train(cfg, load_from=str(tmp_path / 'part.pth'))
+    assert runner.iter == 1
+
+
+def test_weights_of_which_none_fits(tiny_data, tmp_path):
+    torch.save(dict(state_dict={'other': torch.ones(1)}), tmp_path / 'other.pth')
+    cfg = tiny_config(tiny_data, tmp_path / 'work', custom_hooks=[])
+    with pytest.raises(ValueError, match='not one weight of .*other.pth belongs to this Cascaded'):
+        launch.train(cfg, load_from=str(tmp_path / 'other.pth'))
+
+
+@pytest.mark.parametrize('key, value', [
+    ('optim_wrapper.optimizer.lr', 5e-4), ('param_scheduler.1.gamma', 0.1),
+    ('optim_wrapper.optimizer.weight_decay', 0.1)])
+def test_a_setting_that_a_resume_would_ignore(tiny_data, undisturbed, tmp_path, key, value):
+    cfg = tiny_config(tiny_data, tmp_path)
+    cfg.merge_from_dict({key: value})
+    with pytest.raises(ValueError, match=f'change nothing: {key} was .*, now it is {value}'):
+        train(cfg, resume=str(undisturbed))
+
+
+def test_a_longer_training_is_what_a_resume_takes_over(tiny_data, undisturbed, tmp_path):
+    runner = train(tiny_config(tiny_data, tmp_path, 22), resume=str(undisturbed))
+    assert runner.iter == 22
+
+
+def test_a_checkpoint_of_an_earlier_version_is_resumed_from(tiny_data, undisturbed, tmp_path):
+    """One that does not say when it was saved to the second, nor with which settings."""
+    content = torch.load(undisturbed, weights_only=True)
+    for name in ('saved', 'settings'):
+        del content['meta']['training'][name]
+    torch.save(content, tmp_path / 'iter_20.pth')
+    runner = train(tiny_config(tiny_data, tmp_path, 21), resume='auto')
+    assert runner.iter == 21
 
 
 DEMOS = {

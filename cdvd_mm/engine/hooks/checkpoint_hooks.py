@@ -6,6 +6,7 @@ import contextlib
 import os
 import os.path as osp
 from collections import deque
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook
@@ -37,6 +38,30 @@ class SafeCheckpointHook(CheckpointHook):
         super().__init__(**kwargs)
         self.max_failures = max_failures
         self.failures = 0
+
+    def before_train(self, runner) -> None:
+        """Take over what the run has written so far, and leave what others wrote alone."""
+        super().before_train(runner)
+        one_best = len(self.save_best or ()) == 1
+        resumed = runner.loading if isinstance(runner, RestorationRunner) and runner.iter else ''
+        if resumed and osp.realpath(osp.dirname(resumed)) == osp.realpath(self.out_dir):
+            if one_best and self.best_ckpt_path:  # in a copied folder it names the original
+                self.best_ckpt_path = osp.join(self.out_dir, osp.basename(self.best_ckpt_path))
+            return
+        for name in list(runner.message_hub.runtime_info):
+            if name.startswith('best_') or name in ('keep_ckpt_ids', 'last_ckpt'):
+                runner.message_hub.pop_info(name)
+        self.keep_ckpt_ids: deque[int] = deque()
+        if one_best:
+            self.best_ckpt_path: str | None = None
+        elif self.save_best:
+            self.best_ckpt_path_dict = dict.fromkeys(self.key_indicators)
+        others = sorted(path.name for path in Path(self.out_dir).glob('*.pth'))
+        if others and is_main_process():
+            runner.logger.warning(
+                f'{self.out_dir} holds checkpoints of another run ({", ".join(others[:4])}'
+                f'{", ..." if len(others) > 4 else ""}): those of the same names are going to be '
+                'overwritten. Choose another --work-dir to keep them, or go on with --resume auto')
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         hub = runner.message_hub
