@@ -60,8 +60,8 @@ class SimulatedCameraDataset(Dataset):
         max_speed (Sequence[float]): Highest mean speed in pixels a frame, at the start and at the
             end of the curriculum. Default: (6, 16).
         min_psnr (Sequence[float]): Films whose blurred frame is below it in dB are left out, at
-            the start and at the end of the curriculum. Default: (25, 21).
-        curriculum (int): Samples after which blur is at its strongest. Default: 400,000.
+            the start and at the end of the curriculum. Default: (25, 18).
+        curriculum (int): Samples after which blur is at its strongest. Default: 200,000.
         length (int): Number of samples. Default: 1,000,000,000.
         seed (int): Default: 0.
         sharp_window (bool): Give sharp frames of the whole window, not only the middle one.
@@ -86,8 +86,8 @@ class SimulatedCameraDataset(Dataset):
                  photographs: float = 0.6,
                  still: float = 0.08,
                  max_speed: Sequence[float] = (6.0, 16.0),
-                 min_psnr: Sequence[float] = (25.0, 21.0),
-                 curriculum: int = 400_000,
+                 min_psnr: Sequence[float] = (25.0, 18.0),
+                 curriculum: int = 200_000,
                  length: int = 1_000_000_000,
                  seed: int = 0,
                  sharp_window: bool = False,

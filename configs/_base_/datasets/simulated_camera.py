@@ -9,7 +9,7 @@ _base_ = './gopro.py'
 num_frames = 5
 train_dataloader = dict(
     _delete_=True,
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),  # sample after sample, without end
@@ -19,9 +19,11 @@ train_dataloader = dict(
         pictures=['scikit-image', 'dead-leaves'],
         num_frames=num_frames,
         film_size=128,
-        crop_size=64,
-        still=0.16,
-        curriculum=400_000,
+        crop_size=96,
+        still=0.12,
+        max_speed=(6, 16),
+        min_psnr=(25, 18),
+        curriculum=200_000,
         pipeline=[dict(type='PackInputs', meta_keys=['key'])]))
 
 test_dataloader = dict(dataset=dict(data_root='data/averaged', num_frames=num_frames, skip_ends=0))

@@ -8,7 +8,7 @@ model = dict(
         channels=(48, 96, 160),
         encoder_blocks=(1, 1, 2),
         decoder_blocks=(1, 1)),
-    pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean', eps=1e-6),
+    pixel_loss=dict(type='LogErrorLoss', log_weight=0.005, floor=3e-5),
     train_cfg=dict(tsa_iter=0),
     data_preprocessor=dict(
         type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.]))

@@ -1,4 +1,4 @@
-"""Muon at a constant rate after a short warm-up, then down to zero: 100,000 steps of 16 windows.
+"""Muon at a constant rate after a short warm-up, then down to zero: 100,000 steps of 8 windows.
 
 A training goes on beyond its end from the last checkpoint before the rate began to fall.
 """
@@ -7,7 +7,7 @@ max_iters = 100_000
 anneal = 20_000  # steps in which the rate falls
 
 train_cfg = dict(
-    type='ResumableTrainLoop', max_iters=max_iters, val_interval=max_iters, total_batch_size=16)
+    type='ResumableTrainLoop', max_iters=max_iters, val_interval=max_iters, total_batch_size=8)
 val_cfg = dict(type='MultiValLoop')
 test_cfg = dict(type='MultiTestLoop')
 
