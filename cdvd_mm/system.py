@@ -37,9 +37,7 @@ def has_fast_bf16(device: torch.device) -> bool:
     """Whether a device computes in bfloat16 by itself, and not by way of single precision."""
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported()
-    probes = (getattr(torch.cpu, name, None)
-              for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'))
-    return any(probe() for probe in probes if probe)
+    return device.type == 'cpu' and has_bfloat16_arithmetic()
 
 
 def has_bfloat16_arithmetic() -> bool:

@@ -28,6 +28,15 @@ def test_weights_come_back_with_their_model(tmp_path):
         assert torch.equal(value, again.state_dict()[name])
 
 
+def test_mmengine_reads_them_too(tmp_path):
+    from mmengine.runner.checkpoint import CheckpointLoader
+    from safetensors.torch import save_file
+    path = tmp_path / 'bare.safetensors'
+    save_file({'x': torch.arange(3)}, path)
+    loaded = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    assert loaded['state_dict']['x'].tolist() == [0, 1, 2]
+
+
 def test_what_is_no_such_file_is_refused(tmp_path):
     from safetensors.torch import save_file
     with pytest.raises(FileNotFoundError, match='none.safetensors'):

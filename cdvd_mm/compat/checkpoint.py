@@ -52,7 +52,7 @@ _get_statistic.__module__ = 'builtins'
 _get_statistic.__name__ = _get_statistic.__qualname__ = 'getattr'
 
 
-def _load_safetensors(filename: str, map_location: object) -> dict[str, torch.Tensor]:
+def _load_safetensors(filename: str, map_location: object) -> dict[str, dict[str, torch.Tensor]]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
     try:
@@ -60,9 +60,9 @@ def _load_safetensors(filename: str, map_location: object) -> dict[str, torch.Te
     except SafetensorError as error:
         raise ValueError(f'cannot read checkpoint {filename}: {error} (expected a complete file of '
                          'safetensors)') from error
-    if map_location is None or callable(map_location):
-        return weights
-    return {name: value.to(map_location) for name, value in weights.items()}
+    if isinstance(map_location, (str, torch.device)):
+        weights = {name: value.to(map_location) for name, value in weights.items()}
+    return {'state_dict': weights}  # the form that MMEngine's hooks look into
 
 
 def allowed_types() -> dict[str, object]:
