@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from mmengine.dist import is_main_process
@@ -35,7 +35,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         description: Text in front of the bar.
         total: Number of items; found by ``len`` where it is not given.
     """
-    if total is None and hasattr(items, '__len__'):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with progress_bar(transient=True) as bar:
         task = bar.add_task(description, total=total)

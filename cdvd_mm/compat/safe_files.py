@@ -79,7 +79,9 @@ def install_yaml(handlers_module: ModuleType) -> None:
     """
     import yaml
 
-    class SafeYamlHandler(handlers_module.YamlHandler):
+    theirs: Any = handlers_module.YamlHandler
+
+    class SafeYamlHandler(theirs):
         """MMEngine's handler, reading plain data alone."""
 
         def load_from_fileobj(self, file: TextIO, **kwargs: Any) -> Any:

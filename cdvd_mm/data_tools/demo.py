@@ -147,13 +147,8 @@ class DemoScene:
             colours.
         """
         half = self.sub_frames // 2
-        total, sharp = 0.0, None
-        for step in range(-half, half + 1):
-            light = self.render(index + step / self.sub_frames)
-            total = total + light
-            if step == 0:
-                sharp = light
-        return _encode(total / self.sub_frames), _encode(sharp)
+        lights = [self.render(index + step / self.sub_frames) for step in range(-half, half + 1)]
+        return _encode(sum(lights, np.float32(0)) / self.sub_frames), _encode(lights[half])
 
 
 def _encode(light: np.ndarray) -> np.ndarray:

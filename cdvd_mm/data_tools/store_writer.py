@@ -136,13 +136,14 @@ def write_store(out: str, videos: dict[str, list[Video]], codec: str = 'raw', ti
 
 
 def _plan(videos: dict[str, list[Video]], codec: str, tile: int) -> dict:
-    records, first = {}, 0
+    records: dict[str, list[dict]] = {}
+    first = 0
     for split, entries in videos.items():
         records[split] = []
         for video in entries:
             records[split].append(dict(
-                name=video.name, first=first, frames=video.stems, height=video.size[0],
-                width=video.size[1], sharp=video.sharp is not None))
+                name=video.name, first=first, frames=video.stems, height=video.shape[0],
+                width=video.shape[1], sharp=video.sharp is not None))
             first += len(video)
     return dict(codec=codec, tile=tile, videos=records)
 
@@ -163,11 +164,11 @@ def _check_plan(out: str, plan_text: str) -> None:
 
 def _jobs(videos: dict[str, list[Video]], plan: dict) -> list[tuple[str, str, tuple[int, int]]]:
     """(key prefix, source file, size) of every frame."""
-    jobs = []
+    jobs: list[tuple[str, str, tuple[int, int]]] = []
     for split, entries in videos.items():
         for video, record in zip(entries, plan['videos'][split]):
             for kind, paths in ((KINDS['blur'], video.blur), (KINDS['sharp'], video.sharp or ())):
-                jobs += [(f'{record["first"] + i:08d}{kind}', path, video.size)
+                jobs += [(f'{record["first"] + i:08d}{kind}', path, video.shape)
                          for i, path in enumerate(paths)]
     return jobs
 

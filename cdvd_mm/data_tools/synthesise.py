@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
@@ -147,7 +148,7 @@ def build_interpolator(flow: str, checkpoint: str | None, device: str = 'auto') 
             raise ValueError(f'--flow {flow} needs --flow-checkpoint, the weights that '
                              'tools/model_converters/convert.py wrote (untrained flow is of no '
                              'use)')
-        cfg = dict(type='MMFlowEstimator', estimator=flow)
+        cfg: Any = dict(type='MMFlowEstimator', estimator=flow)
     else:
         if not os.path.isfile(flow):
             raise FileNotFoundError(f'--flow {flow!r} is neither one of {", ".join(NETWORKS)} nor '
@@ -199,8 +200,8 @@ def synthesise(videos: Sequence[str], out: str, frames: Sequence[int] = (7,),
             or a folder of that name made in another way.
         OSError: The disk is full.
     """
-    recipes = [Recipe(n, response, tuple(size) if size else None, split, start, stop, interpolate)
-               for n in frames]
+    pair = (size[0], size[1]) if size else None
+    recipes = [Recipe(n, response, pair, split, start, stop, interpolate) for n in frames]
     stems = [os.path.splitext(os.path.basename(os.path.abspath(v)))[0] for v in videos]
     repeated = sorted({s for s in stems if stems.count(s) > 1})
     if repeated:
@@ -208,7 +209,8 @@ def synthesise(videos: Sequence[str], out: str, frames: Sequence[int] = (7,),
                          'rename them or use one --out each')
     if interpolate and flow is None:
         raise ValueError('interpolate needs flow, the network to interpolate with')
-    interpolator = build_interpolator(flow, flow_checkpoint, device) if interpolate else None
+    interpolator = build_interpolator(flow, flow_checkpoint, device) \
+        if interpolate and flow else None
     made_with = dict(network=flow, checkpoint_sha256=file_sha256(flow_checkpoint)
                      if flow_checkpoint else None) if interpolate else None
     reports = []
@@ -247,7 +249,7 @@ def _synthesise_one(video: str, name: str, out: str, recipe: Recipe,
         raise ValueError(f'{video}: fewer than {recipe.frames} frames in the range '
                          f'{recipe.start}:{recipe.stop}, nothing can be averaged')
     report = dict(name=name, pairs=len(scores), blur_psnr=round(math.fsum(scores) / len(scores), 4),
-                  fps=float(Fraction(how['source_fps']) / recipe.frames), damage=problems,
+                  fps=float(Fraction(str(how['source_fps'])) / recipe.frames), damage=problems,
                   made_by=f'cdvd_mm {__version__}', **how)
     write_atomically(os.path.join(part, RECIPE_NAME),
                      json.dumps(report, indent=1, ensure_ascii=False) + '\n')
@@ -289,7 +291,8 @@ def _frames(reader: FrameReader, recipe: Recipe) -> Iterator[np.ndarray]:
         if recipe.stop is not None and index >= recipe.stop:
             return
         if index >= recipe.start:
-            yield np.rot90(frame.image, turns) if turns else frame.image
+            image: Any = frame.image
+            yield np.rot90(image, turns) if turns else image
 
 
 def make_pairs(frames: Iterator[np.ndarray], recipe: Recipe,
@@ -307,7 +310,9 @@ def make_pairs(frames: Iterator[np.ndarray], recipe: Recipe,
         (blurred, sharp), (h, w, 3) RGB uint8. An incomplete last group is dropped.
     """
     gamma = RESPONSES[recipe.response]
-    total = previous = middle = None
+    total: Any = None
+    previous: Any = None
+    middle: Any = None
     weight = doubled = seen = 0
     last_stored = None
     for index, stored in enumerate(frames):
@@ -318,7 +323,7 @@ def make_pairs(frames: Iterator[np.ndarray], recipe: Recipe,
         position = index % recipe.frames
         if position == 0:
             total, weight = np.zeros(light.shape, np.float64), 0
-        elif recipe.interpolate:
+        elif interpolator is not None:
             for between in interpolator(previous, light, recipe.interpolate, gamma):
                 total += between
                 weight += 1

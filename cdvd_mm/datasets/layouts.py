@@ -149,8 +149,8 @@ def video_folders(root: str, split: str, layout: str, official_test: tuple[str, 
         cannot be told apart, links that lead nowhere.
     """
     base = dvd_base(root) if layout == 'dvd' else os.path.join(root, split)
-    blur_names = (GAMMA, ) if gamma else BLUR_NAMES
-    sharp_names = SHARP_NAMES
+    blur_names: tuple[str, ...] = (GAMMA, ) if gamma else BLUR_NAMES
+    sharp_names: tuple[str, ...] = SHARP_NAMES
     if layout == 'reds':
         part, base = REDS_SPLITS[split], reds_base(root, split) or root
         blur_names, sharp_names = (f'{part}_blur', ), (f'{part}_sharp', )

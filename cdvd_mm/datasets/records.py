@@ -82,3 +82,9 @@ class Video:
 
     def __len__(self) -> int:
         return len(self.blur)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``size`` of a video whose frames were looked at."""
+        assert self.size is not None, f'{self.name}: nobody has looked at its frames'
+        return self.size

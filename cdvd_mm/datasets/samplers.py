@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
+from typing import Any
 
 from mmengine.dist import get_dist_info
 from torch.utils.data import BatchSampler, Sampler
@@ -57,7 +58,8 @@ class SameSizeBatchSampler(BatchSampler):
 
     def __init__(self, sampler: VideoRunSampler, batch_size: int) -> None:
         super().__init__(sampler, batch_size, drop_last=False)
-        sizes = [sampler.dataset.get_data_info(index)['frame_size'] for index in sampler]
+        dataset: Any = sampler.dataset
+        sizes = [dataset.get_data_info(index)['frame_size'] for index in sampler]
         self.batches: list[list[int]] = []
         previous = None
         for index, size in zip(sampler, sizes):

@@ -157,9 +157,9 @@ class SimulatedCameraDataset(Dataset):
         top, left = rng.integers(0, spare + 1, size=2)
         box = np.s_[:, top:top + self.crop_size, left:left + self.crop_size]
         blurred, sharp = film.blurred[box], film.sharp[box]
-        if self.with_flow:
+        if film.flow is not None:
             return dict(img=list(blurred), gt=list(sharp), flow=film.flow[box], sample_idx=index)
-        turns, mirrored, backwards = rng.integers(4), rng.random() < 0.5, rng.random() < 0.5
+        turns, mirrored, backwards = int(rng.integers(4)), rng.random() < 0.5, rng.random() < 0.5
         blurred, sharp = (_turn(frames, turns, mirrored, backwards) for frames in (blurred, sharp))
         middle = self.num_frames // 2
         gt = list(sharp) if self.sharp_window else [sharp[middle]]
@@ -366,7 +366,7 @@ def _turn(frames: np.ndarray, turns: int, mirrored: bool, backwards: bool) -> np
 
 def _jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
     _, data = cv2.imencode('.jpg', frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1]
 
 
 def _h264(frames: np.ndarray, crf: int) -> np.ndarray:

@@ -226,8 +226,8 @@ class VideoDeblurDataset(BaseDataset):
             if size is None or isinstance(size, str):
                 continue
             height, width = (size, size) if isinstance(size, int) else size
-            small = [f'{name} ({video.size[1]}x{video.size[0]})' for name, video in found
-                     if video.size[0] < height or video.size[1] < width]
+            small = [f'{name} ({video.shape[1]}x{video.shape[0]})' for name, video in found
+                     if video.shape[0] < height or video.shape[1] < width]
             if small:
                 raise ValueError(f'{len(small)} video(s) are smaller than the patch of '
                                  f'{width}x{height}: {", ".join(small)}. Lower crop_size or leave '

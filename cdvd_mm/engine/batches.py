@@ -75,7 +75,7 @@ class SeededDataset(Dataset):
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.dataset)  # type: ignore[arg-type]  # PyTorch leaves this open
 
     def __getitem__(self, place: tuple[int, int]) -> Any:
         """Load a sample.
@@ -139,7 +139,8 @@ class StepSampler(Sampler):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         """Go through the steps from ``start`` to the end of the training."""
-        epoch, order = -1, []
+        epoch = -1
+        order: Sequence[int] = ()
         for step in range(self.start, self.num_steps):
             if step // self.steps_per_epoch != epoch:
                 epoch = step // self.steps_per_epoch

@@ -8,7 +8,7 @@ import os.path as osp
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from cdvd_mm.compat.config_names import resolve
 
@@ -61,12 +61,12 @@ def load_config(path: str, options: Mapping[str, Any] | None = None, work_dir: s
 
 
 def _set_data_root(cfg: Config, data_root: str, path: str) -> None:
-    datasets = []
+    datasets: list[ConfigDict] = []
     for name in LOADERS:
         loaders = cfg.get(name) or ()
         for loader in loaders if isinstance(loaders, (list, tuple)) else [loaders]:
-            datasets.append(loader.get('dataset') or {})
-    datasets = [dataset for dataset in datasets if 'data_root' in dataset]
+            if 'data_root' in (loader.get('dataset') or {}):
+                datasets.append(loader.dataset)
     if not datasets:
         raise ValueError(f'{path} has no dataset with a data_root to set')
     for dataset in datasets:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.dataset import pseudo_collate, worker_init_fn
@@ -32,6 +32,9 @@ from .batches import (
     derived_seed,
     seed_process,
 )
+
+LOST = (queue.Empty, OSError, EOFError, pickle.UnpicklingError)
+"""What a loader waits for in vain, or finds broken, when it says that its worker died."""
 
 SAMPLERS = ('DefaultSampler', 'InfiniteSampler')
 
@@ -64,7 +67,8 @@ def without_workers(loader: dict) -> dict:
 
 def bare_model(model: torch.nn.Module) -> torch.nn.Module:
     """The model without what distributes it."""
-    return model.module if is_model_wrapper(model) else model
+    inner: Any = model.module if is_model_wrapper(model) else model
+    return inner
 
 
 @LOOPS.register_module()
@@ -260,8 +264,7 @@ class ResumableTrainLoop(BaseLoop):
         try:
             self.runner.val_loop.run()
         except (OSError, ValueError, RuntimeError) as error:
-            # a loader whose worker died says so after waiting in vain for its next batch
-            if isinstance(error, RuntimeError) and not isinstance(error.__cause__, queue.Empty):
+            if isinstance(error, RuntimeError) and not isinstance(error.__cause__, LOST):
                 raise
             raise TrainingStopped(
                 f'the validation after step {self._iter} failed: {error}. Mend it (is the folder '
@@ -329,7 +332,8 @@ class ResumableTrainLoop(BaseLoop):
 
     def _start_loader(self):
         # a resume may have brought the seed of the checkpoint
-        self.sampler.seed = self.dataloader.dataset.seed = self.runner.seed
+        dataset: Any = self.dataloader.dataset
+        self.sampler.seed = dataset.seed = self.runner.seed
         self.sampler.start = self._iter
         others = multiprocessing.active_children()
         batches = iter(self.dataloader)

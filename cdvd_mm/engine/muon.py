@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ class MuonAdamW(torch.optim.Optimizer):
             weight_decay=weight_decay))
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take a step.
 
         Args:
@@ -72,8 +73,9 @@ class MuonAdamW(torch.optim.Optimizer):
             state = self.state[param]
             if not state:
                 state['momentum_buffer'] = torch.zeros_like(param)
-            momentum = state['momentum_buffer'].lerp_(param.grad, 1 - group['momentum'])
-            step = param.grad.lerp(momentum, group['momentum']).reshape(param.shape[0], -1)
+            gradient: Any = param.grad
+            momentum = state['momentum_buffer'].lerp_(gradient, 1 - group['momentum'])
+            step = gradient.lerp(momentum, group['momentum']).reshape(param.shape[0], -1)
             alike.setdefault(tuple(step.shape), []).append((param, step))
         for (rows, columns), members in alike.items():
             steps = orthogonalised(torch.stack([step for _, step in members]))

@@ -140,7 +140,7 @@ class GuardedOptimWrapper(OptimWrapper):
         settings = self.clip_grad_kwargs or {}
         if 'max_norm' in settings:
             return torch.nn.utils.clip_grad_norm_(params, **settings).detach()
-        norm = _total_norm([param.grad for param in params])
+        norm = _total_norm([param.grad for param in params if param.grad is not None])
         if settings:
             self.clip_func(params, **settings)
         return norm
@@ -192,7 +192,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         """
         on_cpu = next(model.parameters()).device.type == 'cpu'
         if on_cpu and digit_version(torch.__version__) < digit_version('2.4'):
-            self.optimizer_cfg = {name: value for name, value in self.optimizer_cfg.items()
+            self.optimizer_cfg: dict = {name: value for name, value in self.optimizer_cfg.items()
                                   if name != 'fused'}
         return super().__call__(model)
 

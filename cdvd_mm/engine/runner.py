@@ -30,6 +30,8 @@ class RestorationRunner(Runner):
     """
 
     loading = ''
+    _resume: bool
+    _load_from: str | None
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for several processes.

@@ -72,8 +72,9 @@ def evaluate_frames(pred: str, gt: str, protocol: str | Protocol = 'cdvd-tsp',
         return {**job, **scores}
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        rows = list(track(pool.map(score, jobs), 'scoring', len(jobs)))
-    broken = [row for row in rows if isinstance(row, str)]
+        scored = list(track(pool.map(score, jobs), 'scoring', len(jobs)))
+    rows = [row for row in scored if isinstance(row, dict)]
+    broken = [row for row in scored if isinstance(row, str)]
     if broken:
         listed = '\n  '.join(broken)
         raise ValueError(f'{len(broken)} frame(s) cannot be scored:\n  {listed}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from mmagic.evaluation.metrics.base_sample_wise_metric import BaseSampleWiseMetric
@@ -162,6 +163,7 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
     def _folder(self) -> Results:
         if self._results_folder is None:
             info = dict(self.run_info, versions=versions(), device=device_name())
+            assert self.out_dir is not None
             self._results_folder = Results(self.out_dir, self.protocol, info)
         return self._results_folder
 
@@ -196,7 +198,7 @@ class VideoDeblurMetric(BaseSampleWiseMetric):
             self._results_folder.close()
         rows = [row for part in all_gather_object(self.results) for row in part]
         self.results.clear()
-        outcome = [None]
+        outcome: list[Any] = [None]
         if is_main_process():
             try:
                 outcome = [self.compute_metrics(rows)]

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.optim import build_optim_wrapper
 from tiny_training import differences, tiny_config, train, validation
 from torch import nn
@@ -144,6 +144,61 @@ def test_unreachable_validation_folder(tiny_data, tmp_path):
     runner = train(tiny_config(root, work_dir, **make, **validation(root)), resume='auto')
     assert runner.iter == 8
     assert len(runner.message_hub.get_scalar('val/PSNR').data[0]) == 2  # after 4 and after 8
+
+
+def test_a_mistake_in_the_validation_is_no_dead_worker(tiny_data, tmp_path):
+    """Whatever its text says: errors are told apart by what they are."""
+
+    class Mistake(Hook):
+
+        def before_val_epoch(self, runner):
+            raise RuntimeError('DataLoader worker (pid 1) exited unexpectedly')
+
+    cfg = tiny_config(tiny_data, tmp_path, train_cfg=dict(
+        type='ResumableTrainLoop', max_iters=2, val_interval=1), **validation(tiny_data))
+    with pytest.raises(RuntimeError) as error:
+        train(cfg, prepare=lambda runner: runner.register_hook(Mistake()))
+    assert not isinstance(error.value, TrainingStopped)
+
+
+def test_a_worker_that_dies_in_the_validation(tiny_data, tmp_path):
+
+    class KillWorkers(Hook):
+
+        def before_val_iter(self, runner, batch_idx, data_batch=None):
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGSTOP)  # it delivers nothing more
+                os.kill(child.pid, signal.SIGKILL)
+
+    more = validation(tiny_data)
+    more['val_dataloader'].update(num_workers=1, prefetch_factor=1)
+    cfg = tiny_config(tiny_data, tmp_path, num_workers=1, train_cfg=dict(
+        type='ResumableTrainLoop', max_iters=2, val_interval=1), **more)
+    with pytest.raises(TrainingStopped, match='validation after step 1 failed'):
+        train(cfg, prepare=lambda runner: runner.register_hook(KillWorkers()))
+
+
+def test_the_loop_knows_loggers_by_type(tiny_data, tmp_path):
+
+    class OwnLogger(LoggerHook):
+        pass
+
+    intervals = []
+
+    def prepare(runner):
+        runner.register_hook(OwnLogger(interval=3))
+        runner.register_hook(Poison([]))
+        real = runner.build_train_loop
+
+        def build_loop(cfg):
+            loop = real(cfg)
+            intervals.append(loop._flush_interval())
+            return loop
+
+        runner.build_train_loop = build_loop
+
+    train(tiny_config(tiny_data, tmp_path, 1), prepare=prepare)
+    assert intervals == [3]
 
 
 def build(optim_wrapper, fused=False, **generator):

@@ -42,22 +42,24 @@ class LoadVideoFrames(BaseTransform):
 
     def __init__(self, crop_size: int | tuple[int, int] | None = None,
                  cache_frames: int = 0) -> None:
+        size = [crop_size, crop_size] if isinstance(crop_size, int) else list(crop_size or ())
         if crop_size is not None:
-            crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
-            if len(crop_size) != 2 or min(crop_size) < 1:
+            if len(size) != 2 or min(size) < 1:
                 raise ValueError('crop_size must be a positive number or a pair of them, found '
                                  f'{crop_size}')
             if cache_frames:
                 raise ValueError('cache_frames keeps whole frames and cannot be used with '
                                  'crop_size')
-        self.crop_size = crop_size
+        self.crop_size = (size[0], size[1]) if size else None
         self.cache_frames = cache_frames
         self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
 
     def transform(self, results: dict) -> dict:
         """Read the frames; see the class."""
         height, width = results['frame_size']
-        box = self._draw_box(height, width, results.get('key')) if self.crop_size else None
+        box = None
+        if self.crop_size:
+            box = _draw_box(self.crop_size, (height, width), results.get('key'))
         size = box[2:] if box else (height, width)
         results['img'] = [self._read(path, box, size) for path in results['img_path']]
         results['img_channel_order'] = 'RGB'
@@ -72,15 +74,6 @@ class LoadVideoFrames(BaseTransform):
             else:
                 results['gt'] = [self._read(path, box, size, cache=False) for path in gt_path]
         return results
-
-    def _draw_box(self, height: int, width: int, key: str | None) -> tuple[int, int, int, int]:
-        crop_height, crop_width = self.crop_size
-        if height < crop_height or width < crop_width:
-            raise ValueError(f'{key}: frames of {width}x{height} are smaller than the patch of '
-                             f'{crop_width}x{crop_height}')
-        top = int(np.random.randint(0, height - crop_height + 1))
-        left = int(np.random.randint(0, width - crop_width + 1))
-        return top, left, crop_height, crop_width
 
     def _read(self, path: str, box, size: tuple[int, int], cache: bool = True) -> np.ndarray:
         cache = cache and self.cache_frames > 0
@@ -101,3 +94,14 @@ class LoadVideoFrames(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(crop_size={self.crop_size}, '
                 f'cache_frames={self.cache_frames})')
+
+
+def _draw_box(crop_size: tuple[int, int], size: tuple[int, int],
+              key: str | None) -> tuple[int, int, int, int]:
+    (crop_height, crop_width), (height, width) = crop_size, size
+    if height < crop_height or width < crop_width:
+        raise ValueError(f'{key}: frames of {width}x{height} are smaller than the patch of '
+                         f'{crop_width}x{crop_height}')
+    top = int(np.random.randint(0, height - crop_height + 1))
+    left = int(np.random.randint(0, width - crop_width + 1))
+    return top, left, crop_height, crop_width

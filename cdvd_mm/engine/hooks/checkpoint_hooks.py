@@ -39,6 +39,8 @@ class SafeCheckpointHook(CheckpointHook):
         self.max_failures = max_failures
         self.failures = 0
 
+    best_ckpt_path: str | None
+
     def before_train(self, runner) -> None:
         """Take over what the run has written so far, and leave what others wrote alone."""
         super().before_train(runner)
@@ -53,7 +55,7 @@ class SafeCheckpointHook(CheckpointHook):
                 runner.message_hub.pop_info(name)
         self.keep_ckpt_ids: deque[int] = deque()
         if one_best:
-            self.best_ckpt_path: str | None = None
+            self.best_ckpt_path = None
         elif self.save_best:
             self.best_ckpt_path_dict = dict.fromkeys(self.key_indicators)
         others = sorted(path.name for path in Path(self.out_dir).glob('*.pth'))

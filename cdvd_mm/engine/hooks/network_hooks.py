@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial, wraps
 
 import torch
@@ -99,7 +100,7 @@ class ActivationCheckpointingHook(Hook):
 
 
 def checkpoint_modules(model: nn.Module,
-                       names: tuple[str, ...] = ActivationCheckpointingHook.DEFAULT
+                       names: Sequence[str] = ActivationCheckpointingHook.DEFAULT
                        ) -> list[nn.Module]:
     """Let parts of a model be computed again in the backward pass.
 
@@ -114,7 +115,7 @@ def checkpoint_modules(model: nn.Module,
         ValueError: There is none of them.
     """
     known = dict(model.named_modules())
-    found = []
+    found: list[nn.Module] = []
     for choice in names:
         choices = choice.split('|')
         name = next((name for name in choices if name.removesuffix('.*') in known), choices[0])

@@ -33,7 +33,7 @@ class TimeBudgetHook(Hook):
         self.seconds = seconds
         self.checkpoint = checkpoint
         self.interval = interval
-        self.started = None
+        self.started = 0.
 
     def before_train(self, runner) -> None:
         """Start the clock."""
