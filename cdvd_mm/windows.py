@@ -125,31 +125,3 @@ def equal_runs(length: int, run_length: int) -> list[tuple[int, int, int, int]]:
     if starts[-1] + run_length < length:
         starts.append(length - run_length)
     return [(start, start + run_length, start, start + run_length) for start in starts]
-
-
-def clip_runs(length: int, clip_length: int | None,
-              overlap: int = 0) -> list[tuple[int, int, int, int]]:
-    """Cut a video into clips of one length; the last one is moved back to fit.
-
-    Where two clips overlap, each gives the half that lies nearer to its own middle.
-
-    Args:
-        length: Number of frames of the video.
-        clip_length: Frames of a clip; ``None`` is the whole video in one clip, as it is for a
-            video that is not longer.
-        overlap: Frames that a clip has in common with the one before, less than ``clip_length``.
-
-    Returns:
-        One ``(start, stop, read_start, read_stop)`` a clip: it reads ``[read_start, read_stop)``
-        and gives ``[start, stop)``; the latter cover the video exactly once.
-    """
-    if clip_length is None or length <= clip_length:
-        return [(0, length, 0, length)]
-    if not 0 <= overlap < clip_length:
-        raise ValueError(f'clips of {clip_length} frames cannot overlap by {overlap}: expected a '
-                         f'number from 0 to {clip_length - 1}')
-    reads = [*range(0, length - clip_length, clip_length - overlap), length - clip_length]
-    # the middle of what two neighbours have in common
-    joins = [(before + clip_length + after) // 2 for before, after in zip(reads, reads[1:])]
-    return [(start, stop, read, read + clip_length)
-            for start, stop, read in zip([0, *joins], [*joins, length], reads)]

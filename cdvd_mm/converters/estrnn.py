@@ -23,7 +23,7 @@ RULES = [
     (r'attention\.body\.', 'fusion.F_p.'),
     (r'attention\.condense\.', 'fusion.condense.'),
     (r'attention\.fuse\.', 'fusion.fusion.'),
-    (r'reconstruction\.', 'recons.model.'),
+    (r'decoder\.', 'recons.model.'),
 ]
 DENSE_CONV = re.compile(r'\.convs\.(\d)\.')
 
@@ -61,4 +61,4 @@ def convert_estrnn_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     network = ESTRNNNet(**options)
     names = {name: _original_name(name) for name in network.state_dict()}
     converted = rename_strictly(state, names, network, 'ESTRNN')
-    return exchange_colours(converted, first=['cell.encoder.0'], last=['reconstruction.2'])
+    return exchange_colours(converted, first=['cell.encoder.0'], last=['decoder.2'])

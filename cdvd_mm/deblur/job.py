@@ -126,5 +126,6 @@ def _settings(plan: Plan, restorer: FrameRestorer, model_id: str) -> dict[str, s
         'input': str(plan.reader.path.resolve()), 'input files': digest.hexdigest(),
         'output': plan.output.name, 'model': model_id, 'precision': restorer.precision,
         'tile': str(restorer.tile), 'overlap': str(restorer.overlap),
+        'clip length': str(restorer.clips.length), 'clip overlap': str(restorer.clips.overlap),
         **{name: str(value) for name, value in chosen.items()},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,21 +13,24 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from cdvd_mm.models.restorers.clip_testing import ClipTestingMixin
 from cdvd_mm.models.restorers.fitted_size import FittedSizeMixin
-from cdvd_mm.models.streaming import Streamer, build_streamer
+from cdvd_mm.models.streaming import Streamer
 from cdvd_mm.ops import pad_to_multiple, padded_size
 from cdvd_mm.system import free_memory
 
+from .clips import ClipRule
 from .precision import OutOfMemoryError, choose_precision, computing, prepare_network
-from .tiling import DEFAULT_OVERLAP, SMALLEST_TILE, TiledStreamer, choose_tile
+from .tiling import BYTES_PER_PIXEL, DEFAULT_OVERLAP, SMALLEST_TILE, TiledStreamer, choose_tile
 
 
 class FrameRestorer:
     """Feeds pictures through a network, in order.
 
     Pads to the network's multiple and crops back, cuts large frames into
-    tiles, and, where the GPU's memory runs out, goes on with smaller ones. It
-    begins anew where the size of the frames changes.
+    tiles and long videos into clips (of networks that take clips), and, where
+    the GPU's memory runs out, goes on with smaller tiles. It begins anew where
+    the size of the frames changes.
 
     Args:
         model (nn.Module): A restorer with a ``generator``, as
@@ -40,14 +44,25 @@ class FrameRestorer:
             takes tiles.
         overlap (int): Overlap of tiles in pixels.
         compile (bool): Use torch.compile.
+        clip_length (int | str | None): Frames that a clip network gets at
+            once; 'auto': see :class:`~cdvd_mm.inference.clips.ClipRule`; None:
+            the whole video, however long.
+        clip_overlap (int, optional): Frames that neighbouring clips have in
+            common. Default: None, see there.
+
+    Attributes:
+        context (int): Frames on either side of a part of a video that have to
+            come along for it to be restored as within the whole.
 
     Raises:
-        ValueError: Unknown precision, impossible tile, or a network that
-            cannot be run frame by frame.
+        ValueError: Unknown precision, impossible tile or clips, or a network
+            that cannot be run frame by frame.
     """
 
     def __init__(self, model: nn.Module, precision: str = 'fp32', tile: int | str | None = 'auto',
-                 overlap: int = DEFAULT_OVERLAP, compile: bool = False) -> None:
+                 overlap: int = DEFAULT_OVERLAP, compile: bool = False,
+                 clip_length: int | str | None = 'auto',
+                 clip_overlap: int | None = None) -> None:
         if isinstance(tile, int) and tile < SMALLEST_TILE // 2:
             raise ValueError(f'tiles of {tile} pixels are too small: expected '
                              f'{SMALLEST_TILE // 2} or more, or auto')
@@ -59,16 +74,16 @@ class FrameRestorer:
             else precision
         self.network: Any = prepare_network(network.eval(), self.precision, self.device.type,
                                             compile)
-        self.context = self._make().context
+        usual = model.clip_length if isinstance(model, ClipTestingMixin) else None
+        self.clips = ClipRule(self.network, clip_length, clip_overlap, usual)
+        self.context = self.clips.make(self.clips.choose(1, 1, math.inf)).margin
         self.tile = tile
         self.overlap = overlap
         self._streamer: Any = None  # of whole frames or tiles
-        self._built: tuple[tuple[int, int], int | None] = ((0, 0), None)
+        # size of the frames, side of the tiles, length of the clips
+        self._built: tuple[tuple[int, int], int | None, int | None] = ((0, 0), None, None)
         self._limit: int | None = None  # tiles no larger than this, once memory ran out
         self.reset()
-
-    def _make(self) -> Streamer:
-        return build_streamer(self.network)
 
     def reset(self) -> None:
         """Forget the current scene."""
@@ -77,7 +92,8 @@ class FrameRestorer:
         self._shape: tuple[int, ...] | None = None
         self._pushed = 0
         self._given = 0
-        self._inputs: collections.deque[np.ndarray] = collections.deque(maxlen=2 * self.context + 1)
+        self._surplus = 0  # frames to come that were given already, before memory ran out
+        self._inputs: collections.deque[np.ndarray] = collections.deque()
 
     def push(self, image: np.ndarray) -> list[Tensor]:
         """Take the next picture.
@@ -118,29 +134,42 @@ class FrameRestorer:
         size = padded_size((image.shape[0], image.shape[1]), self.network.size_divisor,
                            self.network.min_size)
         self._deep = image.dtype == np.uint16
-        tile = self._tile_for(size)
-        if self._shape is None and self._streamer is not None and self._built == (size, tile):
+        free = free_memory(self.device)
+        length = self.clips.choose(*size, free)
+        tile = self._tile_for(size, length, free)
+        if self._shape is None and self._streamer is not None \
+                and self._built == (size, tile, length):
             self._streamer.reset()
         else:
-            self._build(size, tile)
+            self._build(size, tile, length)
+        self._inputs = collections.deque(maxlen=self._streamer.memory)
         self._shape = image.shape
 
-    def _tile_for(self, size: tuple[int, int]) -> int | None:
+    def _tile_for(self, size: tuple[int, int], clip_length: int | None,
+                  free_bytes: float) -> int | None:
         tile = self.tile if isinstance(self.tile, int) else None
         if self.tile == 'auto':
-            tile = choose_tile(*size, free_memory(self.device))
+            needed = BYTES_PER_PIXEL if clip_length is None \
+                else self.clips.bytes_per_pixel(clip_length)
+            tile = choose_tile(*size, free_bytes, needed)
             if tile is not None and self._limit is None:
                 print_log(f'frames of {size[1]}x{size[0]} are restored in tiles of {tile} pixels: '
                           'that is what the free memory allows', 'current')
         if self._limit is not None:
             tile = self._limit if tile is None else min(tile, self._limit)
+        if tile is not None:
+            tile = max(tile, self.network.min_size)
         return None if tile is None or tile >= max(size) else tile
 
-    def _build(self, size: tuple[int, int], tile: int | None) -> None:
-        self._streamer = None
-        self._streamer = self._make() if tile is None else TiledStreamer(
-            self._make, *size, tile, self.overlap, self.network.size_divisor)
-        self._built = (size, tile)
+    def _build(self, size: tuple[int, int], tile: int | None, clip_length: int | None) -> None:
+        self._streamer = None  # its memory is free before there is another one
+
+        def make() -> Streamer:
+            return self.clips.make(clip_length)
+
+        self._streamer = make() if tile is None else TiledStreamer(
+            make, *size, tile, self.overlap, self.network.size_divisor)
+        self._built = (size, tile, clip_length)
 
     def _run(self, step: Callable[[Any], list[Tensor]], flushing: bool = False) -> list[Tensor]:
         try:
@@ -150,6 +179,10 @@ class FrameRestorer:
             restored, reason = None, str(error).splitlines()[0] if str(error) else 'out of memory'
         if restored is None:
             restored = self._replay(reason, flushing)
+        else:
+            surplus = min(self._surplus, len(restored))
+            self._surplus -= surplus
+            restored = restored[surplus:]
         self._given += len(restored)
         return [self._store(frame) for frame in restored]
 
@@ -157,9 +190,9 @@ class FrameRestorer:
         """Do the step again in smaller tiles, from the frames that it rests on."""
         first = self._pushed - len(self._inputs)  # index of the oldest picture kept
         while True:
-            size, tile = self._built
+            size, tile, length = self._built
             smaller = (tile or min(max(size), 2048)) // 2 // 64 * 64
-            if smaller < SMALLEST_TILE:
+            if smaller < max(SMALLEST_TILE, self.network.min_size):
                 raise OutOfMemoryError(
                     f'the memory of {self.device} does not suffice even for tiles of '
                     f'{tile or max(size)} pixels ({reason}); close other programs that use it, '
@@ -170,7 +203,7 @@ class FrameRestorer:
             print_log(f'memory ran out ({reason}): going on in tiles of {smaller} pixels',
                       'current', logging.WARNING)
             self._limit = smaller
-            self._build(size, smaller)
+            self._build(size, smaller, length)
             try:
                 with torch.no_grad(), computing(self.network, self.precision):
                     restored = []
@@ -178,7 +211,10 @@ class FrameRestorer:
                         restored += self._streamer.push(self._load(image))
                     if flushing:
                         restored += self._streamer.flush()
-                return restored[self._given - first:]
+                ready = restored[self._given - first:]
+                # clips begin elsewhere now: what they give may lag behind for a while
+                self._surplus = self._given - first - (len(restored) - len(ready))
+                return ready
             except OutOfMemoryError as error:
                 reason = str(error).splitlines()[0] if str(error) else 'out of memory'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from cdvd_mm.options import option
 
@@ -10,18 +11,23 @@ PRECISIONS = ('fp32', 'tf32', 'fp16', 'bf16')
 DEFAULT_OVERLAP = 96
 
 
-def parse_tile(text: str) -> int | str | None:
-    """'auto', 'none' or a number of pixels.
+def _number_or_word(unit: str) -> Callable[[str], int | str | None]:
+    """A parser of 'auto', 'none' or a number; it raises ValueError for anything else."""
 
-    Raises:
-        ValueError: Something else.
-    """
-    if text.lower() in ('auto', 'none'):
-        return None if text.lower() == 'none' else 'auto'
-    try:
-        return int(text)
-    except ValueError as error:
-        raise ValueError(f'expected a number of pixels, auto or none, found {text!r}') from error
+    def parse(text: str) -> int | str | None:
+        if text.lower() in ('auto', 'none'):
+            return None if text.lower() == 'none' else 'auto'
+        try:
+            return int(text)
+        except ValueError as error:
+            raise ValueError(f'expected a number of {unit}, auto or none, found '
+                             f'{text!r}') from error
+
+    return parse
+
+
+parse_tile = _number_or_word('pixels')
+parse_clip_length = _number_or_word('frames')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,4 +42,10 @@ class InferenceOptions:
                                     'short) or none', metavar='PIXELS', convert=parse_tile)
     overlap: int = option(DEFAULT_OVERLAP, 'overlap of tiles', flag='--tile-overlap',
                           metavar='PIXELS')
+    clip_length: int | str | None = option(
+        'auto', 'frames that a network of clips gets at once, auto (as configured, less where '
+        'memory is short) or none (the whole video)', metavar='FRAMES', convert=parse_clip_length)
+    clip_overlap: int | None = option(
+        None, 'frames that neighbouring clips have in common', metavar='FRAMES',
+        shown_default='8, or a quarter of shorter clips')
     compile: bool = option(False, 'use torch.compile')

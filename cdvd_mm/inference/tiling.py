@@ -16,6 +16,8 @@ SMALLEST_TILE = 128
 # Bytes a pixel that CDVDNet's released form needs at its peak, in fp32; half
 # precision needs less, which is left as a margin.
 BYTES_PER_PIXEL = 2600
+MEMORY_SHARE = 0.7
+"""Of the free memory, for tiles and clips."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,7 @@ def choose_tile(height: int, width: int, free_bytes: float,
     Returns:
         int | None: The side of the tiles, or None if whole frames fit.
     """
-    pixels = 0.7 * free_bytes / bytes_per_pixel
+    pixels = MEMORY_SHARE * free_bytes / bytes_per_pixel
     if height * width <= pixels:
         return None
     return max(SMALLEST_TILE, int(pixels**0.5) // divisor * divisor)
@@ -125,7 +127,8 @@ class TiledStreamer:
         self._streamers = [make() for _ in self.tiles]
         self._weights = [row[:, None] * column[None, :]  # (h', w')
                          for row in blending(rows) for column in blending(columns)]
-        self.context = self._streamers[0].context
+        self.margin = self._streamers[0].margin
+        self.memory = self._streamers[0].memory
 
     def push(self, frame: Tensor) -> list[Tensor]:
         """Take the next frame (1, 3, h, w); see :meth:`Streamer.push`."""

@@ -169,8 +169,33 @@ class ClipNetwork(Sized, Protocol):
         ...
 
 
+@runtime_checkable
+class DelayedNetwork(ClipNetwork, Protocol):
+    """A clip network that goes through time once and waits for ``context`` frames: ESTRNN."""
+
+    def encode(self, frame: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """(n, 3, h, w) and what the call before gave (None: the video begins) to both anew."""
+        ...
+
+    def restore(self, window: Sequence[Tensor]) -> Tensor:
+        """What 2 context + 1 frames were encoded to, in order, to the middle one (n, 3, h, w)."""
+        ...
+
+
+@runtime_checkable
+class KnowsItsMemory(Protocol):
+    """A clip network that says how much memory it takes.
+
+    Attributes:
+        bytes_per_pixel (int): For every pixel of every frame of a clip, without gradients.
+    """
+
+    bytes_per_pixel: int
+
+
 def describe_protocols() -> str:
     """What a network must offer to be fed frame by frame, for messages of errors."""
     return ('a cascade (num_stages, encode, restored_features, restore_triples ...), a recurrent '
-            'network (step) or one that restores the middle of a window (num_frames), all with '
-            'size_divisor and min_size; see cdvd_mm.models.protocols')
+            'network (step), one that restores the middle of a window (num_frames) or a clip '
+            '(context, min_frames), all with size_divisor and min_size; see '
+            'cdvd_mm.models.protocols')

@@ -41,7 +41,7 @@ NETWORKS = {
              edvr._original_name, edvr.convert_edvr_state_dict,
              ['pre_deblur.to_level1.0.0'], ['conv_last']),
     'estrnn': (lambda: ESTRNNNet(mid_channels=2, num_blocks=2), estrnn._original_name,
-               estrnn.convert_estrnn_state_dict, ['cell.encoder.0'], ['reconstruction.2']),
+               estrnn.convert_estrnn_state_dict, ['cell.encoder.0'], ['decoder.2']),
     'pwcnet': (build_network, pwcnet.authors_name, pwcnet.convert_pwcnet_state_dict,
                [pwcnet.FIRST_CONV], []),
     'raft-small': (lambda: build_network(RAFT_SMALL), raft_small._original_name,

@@ -31,7 +31,7 @@ def test_file_of_any_size(tmp_path):
     ESTRNNNet(**SMALL).load_state_dict(state)
     turned = [key for key, value in state.items()
               if not torch.equal(value, original[_original_name(key)])]
-    assert turned == ['cell.encoder.0.weight', 'reconstruction.2.weight', 'reconstruction.2.bias']
+    assert turned == ['cell.encoder.0.weight', 'decoder.2.weight', 'decoder.2.bias']
 
 
 def test_what_does_not_fit_is_named():

@@ -166,6 +166,9 @@ class CDVDNetNL(BaseModule):
     min_frames = 1
     """Frames that a clip must have."""
 
+    bytes_per_pixel = 600
+    """Memory of a clip, see :class:`~cdvd_mm.models.protocols.KnowsItsMemory`."""
+
     def __init__(self,
                  mid_channels: int = 64,
                  num_blocks: int = 3,

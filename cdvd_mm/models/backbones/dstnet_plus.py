@@ -168,6 +168,7 @@ class DSTNetPlus(BaseModule):
     min_size = 16
     context = 0
     min_frames = 1
+    bytes_per_pixel = 80
 
     def __init__(self,
                  in_channels: int = 3,

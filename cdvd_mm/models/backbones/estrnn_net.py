@@ -182,7 +182,7 @@ class ESTRNNNet(BaseModule):
             return nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1,
                                       output_padding=1)
 
-        self.reconstruction = nn.Sequential(
+        self.decoder = nn.Sequential(
             double(num_frames * 5 * c, 2 * c), double(2 * c, c), nn.Conv2d(c, 3, 5, padding=2))
 
     def encode(self, frame: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -209,7 +209,11 @@ class ESTRNNNet(BaseModule):
         Returns:
             Tensor: (n, 3, h, w) RGB, not clamped.
         """
-        return self.reconstruction(self.attention(list(window))) + self.shift
+        upsampled = self.decoder[:-1](self.attention(list(window)))  # (n, c, h, w)
+        # the layer that makes the picture: in half precision it would be cut to 8 or 11 bits
+        with torch.autocast(upsampled.device.type, enabled=False):
+            picture = self.decoder[-1](upsampled.to(self.decoder[-1].weight.dtype))
+        return picture + self.shift
 
     def forward(self, frames: Tensor) -> Tensor:
         """Restore the middle of a clip.

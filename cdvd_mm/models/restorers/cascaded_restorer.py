@@ -1,12 +1,14 @@
 """Training and testing of a cascade of restoration stages."""
 
+from functools import partial
+
 import torch
 from mmagic.models import BaseEditModel
 from mmagic.structures import DataSample
 from torch import Tensor, nn
 
 from cdvd_mm.models.protocols import CascadeNetwork, StageDetails
-from cdvd_mm.models.streaming import StreamingCascade
+from cdvd_mm.models.streaming import StreamingCascade, stream_video
 from cdvd_mm.ops import run_padded
 from cdvd_mm.registry import MODELS
 
@@ -152,7 +154,8 @@ class CascadedRestorer(FittedSizeMixin, BaseEditModel):
             (n, t, c, h, w) of videos; and what ``keep_stages`` adds to windows.
         """
         if data_samples is not None and 'frame_indices' in data_samples:
-            restored = run_padded(self._stream, inputs, self.size_divisor, self.min_size)
+            stream = partial(stream_video, StreamingCascade(self.generator))
+            restored = run_padded(stream, inputs, self.size_divisor, self.min_size)
             restored = self.data_preprocessor.destruct(restored, data_samples)
             return DataSample(pred_img=restored.cpu())
         if not self.keep_stages:
@@ -170,12 +173,6 @@ class CascadedRestorer(FittedSizeMixin, BaseEditModel):
         if last.flows is not None:
             predictions.set_tensor_data(dict(flow=last.flows[:, 0, 0].float().cpu()))
         return predictions
-
-    def _stream(self, frames: Tensor) -> Tensor:
-        """Restore every frame of (n, t, c, h, w), none of the work done twice."""
-        streamer = StreamingCascade(self.generator)
-        restored = [frame for blurred in frames.unbind(1) for frame in streamer.push(blurred)]
-        return torch.stack(restored + streamer.flush(), 1)
 
     def _run_stages(self, inputs: Tensor,
                     num_active: int | None) -> tuple[list[Tensor], dict[str, Tensor]]:

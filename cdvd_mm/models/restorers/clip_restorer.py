@@ -2,18 +2,15 @@
 
 import torch
 from mmagic.models import BaseEditModel
-from mmagic.structures import DataSample
 from torch import Tensor, nn
 
-from cdvd_mm.models.protocols import ClipNetwork
 from cdvd_mm.registry import MODELS
-from cdvd_mm.windows import clip_runs, reflect_index
 
-from .fitted_size import FittedSizeMixin
+from .clip_testing import ClipTestingMixin
 
 
 @MODELS.register_module()
-class ClipRestorer(FittedSizeMixin, BaseEditModel):
+class ClipRestorer(ClipTestingMixin, BaseEditModel):
     """Restorer for clip networks, such as DSTNetPlus: t frames in, t or a few less out.
 
     Training compares every restored frame with its sharp frame, where the
@@ -38,7 +35,8 @@ class ClipRestorer(FittedSizeMixin, BaseEditModel):
         train_cfg (dict, optional): Kept for MMagic's interface.
         test_cfg (dict, optional): ``clip_length``: frames that the network
             gets at once in testing, the last clip is moved back to fit
-            (default: None, the whole video); ``overlap``: frames that
+            (default: None, the whole video, frame by frame where the network
+            can); ``overlap``: frames that
             neighbouring clips have in common, at least ``2 * context``
             (default: just that).
         init_cfg (dict, optional): Initialisation, see MMEngine's BaseModule.
@@ -72,18 +70,7 @@ class ClipRestorer(FittedSizeMixin, BaseEditModel):
         del self.pixel_loss  # MMagic's name for the only one
         for name, cfg in others:
             self.losses[name] = MODELS.build(cfg)
-        network: nn.Module = self.generator
-        if not isinstance(network, ClipNetwork):
-            raise ValueError(f'{type(network).__name__} is no clip network: expected size_divisor, '
-                             'min_size, context and min_frames; see cdvd_mm.models.protocols')
-        margin = 2 * network.context
-        self.clip_length = (test_cfg or {}).get('clip_length')
-        self.overlap = (test_cfg or {}).get('overlap', margin)
-        if self.overlap < margin or self.clip_length and self.clip_length <= self.overlap:
-            raise ValueError(
-                f'test_cfg has clips of {self.clip_length} frames that overlap by {self.overlap}; '
-                f'{type(self.generator).__name__} needs an overlap of at least {margin}, and '
-                'clips longer than that')
+        self.set_clips(test_cfg)
         if channels_last:
             self.generator.to(memory_format=torch.channels_last)
 
@@ -113,45 +100,3 @@ class ClipRestorer(FittedSizeMixin, BaseEditModel):
         sharp = sharp[:, first:first + restored.shape[1]].flatten(0, 1)
         restored = restored.flatten(0, 1)  # (n * t', c, h, w)
         return {f'loss_{name}': loss(restored, sharp) for name, loss in self.losses.items()}
-
-    def restore_video(self, inputs: Tensor) -> Tensor:
-        """Restore all frames of videos, clip by clip.
-
-        Args:
-            inputs (Tensor): Blurred frames (n, t, c, h, w), RGB in [0, 1], of
-                any size and number.
-
-        Returns:
-            Tensor: Restored frames (n, t, c, h, w), not clamped.
-        """
-        length, context = inputs.shape[1], self.generator.context
-        needed = self.generator.min_frames - 2 * context
-        restored = []
-        clip_length = self.clip_length and self.clip_length - 2 * context
-        for start, stop, read_start, read_stop in clip_runs(length, clip_length,
-                                                            self.overlap - 2 * context):
-            read_stop = max(read_stop, read_start + needed)
-            read = [reflect_index(index, length)
-                    for index in range(read_start - context, read_stop + context)]
-            clip = self.forward_tensor(inputs[:, read])
-            restored.append(clip[:, start - read_start:stop - read_start])
-        return torch.cat(restored, dim=1)
-
-    def forward_inference(self, inputs: Tensor, data_samples=None, **kwargs) -> DataSample:
-        """Restore whole videos, or the centre frames of windows.
-
-        Args:
-            inputs (Tensor): Blurred frames (n, t, c, h, w), RGB in [0, 1].
-            data_samples (DataSample): Stacked; where ``gt_img`` is one frame
-                (n, c, h, w), the centre frame alone is returned.
-            **kwargs: Not used.
-
-        Returns:
-            DataSample: Stacked, with ``pred_img`` (n, t, c, h, w) or
-            (n, c, h, w), in [0, 255] and BGR, as MMagic hands pictures out.
-        """
-        restored = self.restore_video(inputs)
-        if 'gt_img' in data_samples and data_samples.gt_img.dim() == 4:
-            restored = restored[:, restored.shape[1] // 2]
-        restored = self.data_preprocessor.destruct(restored, data_samples)
-        return DataSample(pred_img=restored.cpu())

@@ -1,11 +1,14 @@
 """MMagic's restorers of EDVR and BasicVSR++ for full-size deblurring data."""
 
+from typing import Any
+
 from mmagic.models.editors import EDVR, BasicVSR
 from mmagic.structures import DataSample
 from torch import Tensor
 
 from cdvd_mm.registry import MODELS
 
+from .clip_testing import ClipTestingMixin
 from .fitted_size import FittedSizeMixin
 
 
@@ -59,16 +62,30 @@ class EDVRDeblur(FittedSizeMixin, EDVR):
 
 
 @MODELS.register_module()
-class BasicVSRDeblur(FittedSizeMixin, BasicVSR):
-    """MMagic's ``BasicVSR`` (and with it BasicVSR++) for frames of any size.
+class BasicVSRDeblur(ClipTestingMixin, BasicVSR):
+    """MMagic's ``BasicVSR``, for its BasicVSR++ on frames of any size and number.
 
-    BasicVSR++ with full-size input estimates flow on quarter-size frames of 64
-    pixels or more; smaller frames are padded. Arguments: see MMagic's
-    ``BasicVSR``.
+    MMagic's network does not say how it is to be fed, so this does, in the
+    terms of :class:`~cdvd_mm.models.protocols.ClipNetwork`.
+
+    Args:
+        generator (dict): Config of the network, with full-size input.
+        pixel_loss (dict): Config of the loss.
+        test_cfg (dict, optional): ``clip_length`` and ``overlap``, see
+            :class:`ClipRestorer`. Default: None, whole videos.
+        **kwargs: See MMagic's ``BasicVSR``.
     """
 
-    size_divisor = 4  # MMagic's network does not say
-    min_size = 256
+    def __init__(self, generator: dict, pixel_loss: dict, test_cfg: dict | None = None,
+                 **kwargs: Any) -> None:
+        super().__init__(generator=generator, pixel_loss=pixel_loss, test_cfg=test_cfg, **kwargs)
+        network = self.generator
+        network.size_divisor = 4
+        network.min_size = 256  # it estimates flow at a quarter of the size, of 64 pixels or more
+        network.context = 0
+        network.min_frames = 2  # it needs a neighbour
+        network.bytes_per_pixel = 100
+        self.set_clips(test_cfg)
 
     def set_training_step(self, step: int, logs: bool = True) -> None:
         """Say which optimiser step the next batch belongs to; MMagic counts batches.
@@ -79,10 +96,10 @@ class BasicVSRDeblur(FittedSizeMixin, BasicVSR):
         """
         self.step_counter.fill_(step)
 
-    def forward_tensor(self, inputs: Tensor, data_samples=None, **kwargs) -> Tensor:
+    def forward_tensor(self, inputs: Tensor, data_samples: Any = None, **kwargs: Any) -> Tensor:
         """Restore sequences (n, t, c, h, w) of any size and length.
 
-        BasicVSR++ needs a neighbour: a single frame is given to it twice.
+        A single frame is given to the network twice.
         """
         if inputs.shape[1] == 1:
             restored = super().forward_tensor(inputs.expand(-1, 2, -1, -1, -1), **kwargs)
