@@ -80,8 +80,10 @@ def environment(wheel, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('environment')
     venv.create(folder, symlinks=True)
     # Of a folder that a .pth names, the .pth files are not read: an editable cdvd_mm stays away.
+    # So does distutils, which Python 3.12 has from setuptools alone, and that has to be called.
     site = Path(sysconfig.get_path('purelib', vars=dict(base=str(folder))))
-    (site / 'parents.pth').write_text(sysconfig.get_path('purelib'))
+    (site / 'parents.pth').write_text(f'{sysconfig.get_path("purelib")}\n'
+                                      'import _distutils_hack; _distutils_hack.add_shim()\n')
     subprocess.run([sys.executable, '-m', 'pip', '--python', str(folder / 'bin/python'), 'install',
                     '--quiet', '--no-deps', '--no-index', str(wheel)], check=True, timeout=120)
     return folder

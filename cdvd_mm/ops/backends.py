@@ -19,6 +19,11 @@ _failure: str | None = None
 _preferred = 'auto'
 
 
+def has_interpreter() -> bool:
+    """Whether this Triton can run kernels without a GPU; that of PyTorch 2.1 cannot."""
+    return importlib.util.find_spec('triton.runtime.interpreter') is not None
+
+
 def why_not_triton(*tensors: Tensor) -> str | None:
     """Tell why Triton kernels cannot take these tensors.
 
@@ -30,11 +35,11 @@ def why_not_triton(*tensors: Tensor) -> str | None:
     """
     if importlib.util.find_spec('triton') is None:
         return 'Triton is not installed'
-    interpreted = os.environ.get('TRITON_INTERPRET') == '1'
+    interpreted = os.environ.get('TRITON_INTERPRET') == '1' and has_interpreter()
     for tensor in tensors:
         if tensor.device.type != 'cuda' and not interpreted:
             return (f'the tensors are on {tensor.device.type} and Triton runs on GPUs (with '
-                    'TRITON_INTERPRET=1, slowly, anywhere)')
+                    'TRITON_INTERPRET=1 and Triton 3, slowly, anywhere)')
         if tensor.dtype not in _DTYPES:
             return f'{tensor.dtype} is not one of {", ".join(str(d) for d in _DTYPES)}'
         if tensor.numel() >= 2**31:

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.hooks import Hook
 from tiny_training import child_process, differences, tiny_config, train, wait
 
+from cdvd_mm.compat.checkpoint import load_from_local
 from cdvd_mm.engine.batches import StepSampler
 
 HERE = Path(__file__).resolve().parent
@@ -75,7 +75,7 @@ def test_accumulation_equals_processes_and_changes_on_resume(tiny_data, tmp_path
     assert train_in_processes(2, cfg('two'), prepare=lambda runner: runner.register_hook(
         Interrupt())) == [0, 0]
     one, two = tmp_path / 'one' / 'iter_10.pth', tmp_path / 'two' / 'interrupted.pth'
-    states = [torch.load(path, weights_only=True)['meta']['training'] for path in (one, two)]
+    states = [load_from_local(path)['meta']['training'] for path in (one, two)]
     assert [state['accumulation'] for state in states] == [2, 1]
     assert [state['world_size'] for state in states] == [1, 2]
     assert largest(differences(one, two)) < 1e-6

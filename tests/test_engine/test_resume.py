@@ -22,6 +22,7 @@ from tiny_training import (
 )
 
 from cdvd_mm import files
+from cdvd_mm.compat.checkpoint import load_from_local
 from cdvd_mm.engine import launch
 from cdvd_mm.engine.checkpoints import find_latest_checkpoint
 from cdvd_mm.engine.config import load_config
@@ -144,7 +145,7 @@ def test_signal_saves_and_ends_cleanly(tiny_data, undisturbed, tmp_path, name):
     number = getattr(signal, name)
     assert run(cfg, prepare=at(7, lambda _: os.kill(os.getpid(), number))) == 0
     assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'interrupted.pth')
-    assert torch.load(tmp_path / 'interrupted.pth', weights_only=True)['meta']['iter'] == 8
+    assert load_from_local(tmp_path / 'interrupted.pth')['meta']['iter'] == 8
     assert not (tmp_path / 'iter_20.pth').exists()
     assert run(cfg, resume='auto') == 0
     assert differences(undisturbed, tmp_path / 'iter_20.pth') == {}
@@ -195,7 +196,7 @@ def test_epochs_resume_anywhere(tiny_data, tmp_path_factory):
         train(tiny_config(tiny_data, work_dir, **make), resume=resume,
               prepare=at(step, lambda _: os.kill(os.getpid(), signal.SIGTERM)))
     assert differences(straight / 'epoch_4.pth', work_dir / 'epoch_4.pth') == {}
-    rates = [torch.load(folder / 'epoch_4.pth', weights_only=True)['optimizer']['param_groups']
+    rates = [load_from_local(folder / 'epoch_4.pth')['optimizer']['param_groups']
              for folder in (straight, work_dir)]
     assert [group['lr'] for group in rates[0]] == [group['lr'] for group in rates[1]]
 

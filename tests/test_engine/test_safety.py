@@ -16,6 +16,7 @@ from tiny_training import differences, tiny_config, train, validation
 from torch import nn
 
 from cdvd_mm import files
+from cdvd_mm.compat.checkpoint import load_from_local
 from cdvd_mm.engine.checkpoints import find_latest_checkpoint
 from cdvd_mm.engine.hooks import ActivationCheckpointingHook
 from cdvd_mm.engine.hooks.network_hooks import checkpoint_modules
@@ -64,7 +65,7 @@ def test_many_bad_batches_end_the_training(tiny_data, tmp_path):
         train(tiny_config(tiny_data, tmp_path),
               prepare=lambda runner: runner.register_hook(poison))
     assert poison.keys[6][0] in str(stopped.value) and 7 not in poison.weights
-    good = torch.load(tmp_path / 'stopped.pth', weights_only=True)['ema_state_dict']
+    good = load_from_local(tmp_path / 'stopped.pth')['ema_state_dict']
     names = [name for name in good if name.startswith('module.generator.')]
     assert same(poison.weights[4], [good[name] for name in names])  # swapped with the EMA weights
     assert find_latest_checkpoint(tmp_path) == str(tmp_path / 'stopped.pth')
@@ -311,5 +312,5 @@ def test_compiled_part_trains(tiny_data, undisturbed, tmp_path):
     """With the backend that only traces; names of weights stay."""
     hook = dict(type='CompileHook', backend='eager')
     train(tiny_config(tiny_data, tmp_path, 2, custom_hooks=[hook]))
-    names = torch.load(tmp_path / 'iter_2.pth', weights_only=True)['state_dict'].keys()
-    assert names == torch.load(undisturbed, weights_only=True)['state_dict'].keys()
+    names = load_from_local(tmp_path / 'iter_2.pth')['state_dict'].keys()
+    assert names == load_from_local(undisturbed)['state_dict'].keys()

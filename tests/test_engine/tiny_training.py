@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 
+from cdvd_mm.compat.checkpoint import load_from_local
 from cdvd_mm.engine import launch as runner
 
 
@@ -114,7 +115,7 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none', prepar
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a checkpoint that training goes on with, by name."""
-    checkpoint = torch.load(path, weights_only=True)
+    checkpoint = load_from_local(path)
     tensors = {f'model.{name}': value for name, value in checkpoint['state_dict'].items()}
     tensors.update({f'ema.{name}': value
                     for name, value in checkpoint.get('ema_state_dict', {}).items()})

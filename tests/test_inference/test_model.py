@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from cdvd_mm.compat.checkpoint import load_from_local
 from cdvd_mm.inference.model import init_model, select_device
 
 SMALL = {
@@ -26,7 +27,7 @@ def checkpoint(tmp_path):
 
 def test_weights_are_loaded_and_the_model_is_ready(checkpoint, device):
     model = init_model(CONFIG, checkpoint, device=device, options=SMALL)
-    saved = torch.load(checkpoint, weights_only=True)['state_dict']
+    saved = load_from_local(checkpoint)['state_dict']
     assert all(torch.equal(value.cpu(), saved[name]) for name, value in model.state_dict().items())
     assert not model.training
     frames = torch.rand(1, 5, 3, 16, 16, device=device)
@@ -42,7 +43,7 @@ def test_a_config_object_works_too_and_is_left_as_it_was(checkpoint):
 
 
 def test_weights_of_data_parallel_training(checkpoint, tmp_path):
-    saved = torch.load(checkpoint, weights_only=True)['state_dict']
+    saved = load_from_local(checkpoint)['state_dict']
     wrapped = tmp_path / 'wrapped.pth'
     torch.save(dict(state_dict={f'module.{key}': value for key, value in saved.items()}), wrapped)
     init_model(CONFIG, str(wrapped), device='cpu', options=SMALL)

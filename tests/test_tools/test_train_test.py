@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from cdvd_mm.compat.checkpoint import load_from_local
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/cdvd_gopro.py')
 
@@ -52,7 +54,7 @@ def data(make_dataset):
 
 
 def weights(work_dir: Path) -> dict:
-    return torch.load(work_dir / 'epoch_1.pth', weights_only=True)['state_dict']
+    return load_from_local(work_dir / 'epoch_1.pth')['state_dict']
 
 
 def test_two_runs_of_20_iterations_are_identical_and_can_be_tested(data, tmp_path, capsys):
@@ -62,7 +64,7 @@ def test_two_runs_of_20_iterations_are_identical_and_can_be_tested(data, tmp_pat
     first, second = weights(tmp_path / 'first'), weights(tmp_path / 'second')
     assert first.keys() == second.keys()
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-    checkpoint = torch.load(tmp_path / 'first/epoch_1.pth', weights_only=True)
+    checkpoint = load_from_local(tmp_path / 'first/epoch_1.pth')
     assert checkpoint['meta']['iter'] == 20
 
     capsys.readouterr()
@@ -99,7 +101,7 @@ def test_distributed_training_and_the_same_metrics_for_1_and_2_processes(data, t
     dist('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path / 'train', *options(data),
          port=free_port())
     checkpoint = tmp_path / 'train/epoch_1.pth'
-    assert torch.load(checkpoint, weights_only=True)['meta']['iter'] == 10  # 2 x 10 windows
+    assert load_from_local(checkpoint)['meta']['iter'] == 10  # 2 x 10 windows
     results = [
         metrics(dist('dist_test.sh', CONFIG, checkpoint, processes, '--work-dir',
                      tmp_path / f'test{processes}', *options(data), port=free_port()))
