@@ -276,7 +276,7 @@ def test_a_branch_leaves_the_other_folder_alone(tiny_data, tmp_path):
 
 @pytest.mark.parametrize('missing', ['optimizer', 'param_schedulers', 'message_hub'])
 def test_only_a_whole_checkpoint_is_resumed_from(tiny_data, undisturbed, tmp_path, missing):
-    content = torch.load(undisturbed, weights_only=True)
+    content = load_from_local(undisturbed)
     del content[missing]
     torch.save(content, tmp_path / 'part.pth')
     cfg = tiny_config(tiny_data, tmp_path / 'work')
@@ -311,7 +311,7 @@ def test_a_longer_training_is_what_a_resume_takes_over(tiny_data, undisturbed, t
 
 def test_a_checkpoint_of_an_earlier_version_is_resumed_from(tiny_data, undisturbed, tmp_path):
     """One that does not say when it was saved to the second, nor with which settings."""
-    content = torch.load(undisturbed, weights_only=True)
+    content = load_from_local(undisturbed)
     for name in ('saved', 'settings'):
         del content['meta']['training'][name]
     torch.save(content, tmp_path / 'iter_20.pth')
