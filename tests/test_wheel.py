@@ -137,11 +137,14 @@ def test_a_config_by_name_is_trained_tested_and_used(away, make_dataset):  # noq
         assert main(['test', 'own.py', checkpoint, '--work-dir', 'tested']) == 0
         assert main(['deblur', {str(data / 'test/b/blur')!r}, 'restored', 'cdvd_mm::cdvd_demo.py',
                      checkpoint, '--cfg-options', 'model.generator.mid_channels=4']) == 0
+        # without a config: the network that ships
+        assert main(['deblur', {str(data / 'test/b/blur')!r}, 'shipped']) == 0
         from mmengine.hub import get_config  # as OpenMMLab's tools find configs
         assert get_config('cdvd_mm::edvr/edvr-deblur_gopro.py').default_scope == 'cdvd_mm'
     """))
     assert 'PSNR: ' in away('python', 'use.py').stdout
-    assert len(list((away.folder / 'restored').glob('*.png'))) == 6
+    for folder in ('restored', 'shipped'):
+        assert len(list((away.folder / folder).glob('*.png'))) == 6
 
 
 def test_the_command(away):
