@@ -5,14 +5,14 @@ pair. Streaming, training steps that take all triples as one batch, and counts
 of multiply-adds are compared with this form, and held to it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from cdvd_mm.models.backbones.cdvd_net import AlignedTriples
-from cdvd_mm.models.protocols import CascadeNetwork, StageDetails
+from cdvd_mm.models.protocols import CascadeNetwork, FlowEstimator, StageDetails
 from cdvd_mm.ops import warp_with_mask
 
 
@@ -21,13 +21,13 @@ class SteppedCascade(CascadeNetwork, Protocol):
     """A cascade whose stages can be gone through step by step, as CDVDNet's.
 
     Attributes:
-        flow_estimator (Callable, optional): Two frames (n, 3, h, w) to the
-            flow (n, 2, h, w) from the first to the second, pixels.
+        flow_estimator (FlowEstimator, optional): Frames to features, two
+            features to a flow.
         flow_source (str): 'restored', or 'blurred': all stages have the flow
             of the blurred frames.
     """
 
-    flow_estimator: Callable[[Tensor, Tensor], Tensor] | None
+    flow_estimator: FlowEstimator | None
     flow_source: str
 
     def align(self, frames: Sequence[Tensor]) -> AlignedTriples:
@@ -89,10 +89,17 @@ def _triple(network: SteppedCascade, frames: Sequence[Tensor],
         aligned = network.align(frames)
     else:
         before, middle, after = frames
-        flows = [network.flow_estimator(sources[1], sources[k]) for k in (0, 2)]
+        flows = [_flow(network.flow_estimator, sources[1], sources[k]) for k in (0, 2)]
         (before, mask_before), (after, mask_after) = map(warp_with_mask, (before, after), flows)
         aligned = AlignedTriples(torch.stack((before, middle, after), dim=1),
                                  torch.stack((mask_before, mask_after), dim=1),
                                  torch.stack(flows, dim=1))
     sharpness = network.sharpness(aligned)
     return network.restore(aligned, sharpness), *aligned, sharpness
+
+
+def _flow(estimator: FlowEstimator, reference: Tensor, neighbour: Tensor) -> Tensor:
+    """(n, 2, h, w) in pixels, from the reference to the neighbour, both (n, 3, h, w)."""
+    height, width = reference.shape[-2:]
+    return estimator.decode(estimator.encode(reference), estimator.encode(neighbour),
+                            size=(height, width))

@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def folder() -> Path:
     """Where the configs are: inside of an installed package, beside it in a checkout."""
     inside = _PACKAGE / '.mim' / 'configs'
-    return inside if inside.is_dir() else _PACKAGE.parent / 'configs'
+    return inside.resolve() if inside.is_dir() else _PACKAGE.parent / 'configs'
 
 
 def resolve(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 from torch import nn
 
@@ -79,14 +80,14 @@ class ClipRule:
         """Frames that clips of a length have in common with their neighbours."""
         if self.overlap is not None:
             return self.overlap
-        least = 2 * self.network.context  # type: ignore[operator]
+        least = 2 * cast(ClipNetwork, self.network).context
         usual = DEFAULT_CLIP_OVERLAP if length is None else min(DEFAULT_CLIP_OVERLAP, length // 4)
-        return max(least, usual)  # type: ignore[call-overload]
+        return max(least, usual)
 
     def bytes_per_pixel(self, length: int) -> int:
         """Memory that a clip takes for every pixel of a frame's area."""
         known = isinstance(self.network, KnowsItsMemory)
-        per_frame = self.network.bytes_per_pixel if known else BYTES_PER_PIXEL
+        per_frame = cast(KnowsItsMemory, self.network).bytes_per_pixel if known else BYTES_PER_PIXEL
         return FIXED_BYTES_PER_PIXEL + length * per_frame
 
     def choose(self, height: int, width: int, free_bytes: float) -> int | None:
@@ -105,7 +106,7 @@ class ClipRule:
         longest = self._longest if self.takes_clips else None
         if longest is None or self.length != 'auto':
             return longest
-        least = max(-(-longest // 2), self.network.min_frames)  # type: ignore[call-overload]
+        least = max(-(-longest // 2), cast(ClipNetwork, self.network).min_frames)
         for length in range(longest, least, -1):
             if height * width * self.bytes_per_pixel(length) <= MEMORY_SHARE * free_bytes:
                 return length

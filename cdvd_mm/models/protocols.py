@@ -41,6 +41,20 @@ class StageDetails(NamedTuple):
 
 
 @runtime_checkable
+class FlowEstimator(Protocol):
+    """Estimates flow in two steps, so that a frame is encoded once for all of its pairs."""
+
+    def encode(self, frames: Tensor) -> dict[str, Tensor]:
+        """(n, 3, h, w), RGB in [0, 1], to features of which dimension 0 is n."""
+        ...
+
+    def decode(self, reference: dict[str, Tensor], neighbour: dict[str, Tensor], /,
+               size: tuple[int, int]) -> Tensor:
+        """Where in the neighbours a pixel of the references is: (n, 2, h, w), pixels, x then y."""
+        ...
+
+
+@runtime_checkable
 class Sized(Protocol):
     """What a network says of the frames that it takes.
 
