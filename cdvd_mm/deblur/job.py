@@ -120,7 +120,7 @@ def _settings(plan: Plan, restorer: FrameRestorer, model_id: str) -> dict[str, s
         digest.update(f'{file.name}:{stat.st_size}:{stat.st_mtime_ns};'.encode(
             errors='surrogateescape'))
     chosen = dataclasses.asdict(plan.options)
-    for name in ('overwrite', 'resume', 'segment_frames'):
+    for name in ('strict', 'overwrite', 'resume', 'segment_frames'):
         del chosen[name]
     return {
         'input': str(plan.reader.path.resolve()), 'input files': digest.hexdigest(),

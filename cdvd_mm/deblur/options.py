@@ -71,6 +71,7 @@ class DeblurOptions:
     codec_options: dict[str, str] | None = option(
         None, 'further options of the encoder, such as preset=slow')
     fps: float | None = option(None, 'frames a second of a folder', shown_default='30')
+    strict: bool = option(False, 'refuse where anything but the blur would be lost or changed')
     overwrite: bool = option(False, 'replace an existing output')
     resume: bool = option(True, 'drop what an interrupted run left, start again')
     segment_frames: int = option(120, 'frames that a crash costs at most', metavar='N')

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
+from mmengine.logging import print_log
 
 from cdvd_mm.video.container import write_container
 from cdvd_mm.video.encoder import SegmentEncoder, ffmpeg_messages
@@ -90,8 +92,8 @@ def make_plan(reader: FrameReader, output: str | Path,
         Plan: For :func:`~cdvd_mm.deblur.job.run_job`.
 
     Raises:
-        ValueError: An output that exists or cannot be of this kind, or settings that the encoder
-            or the container refuses.
+        ValueError: An output that exists or cannot be of this kind, settings that the encoder
+            or the container refuses, or, with ``strict``, a loss.
         OSError: The output cannot be written.
     """
     options, output = options or DeblurOptions(), Path(output)
@@ -105,6 +107,7 @@ def make_plan(reader: FrameReader, output: str | Path,
                     Arrangement(reader.info.display_matrix, options.compare, True), None)
     arrangement, encoding = _plan_video(reader.info, output, options)
     _try(encoding)
+    _tell(output, encoding.losses, options.strict)
     return Plan(reader, output, options, arrangement, encoding)
 
 
@@ -177,6 +180,17 @@ def _plan_video(info: VideoInfo, output: Path,
         info = dataclasses.replace(info, sample_aspect_ratio=1 / info.sample_aspect_ratio)
     return arrangement, plan_encoding(info, output, (width, height), options.codec,
                                       options.quality, options.codec_options)
+
+
+def _tell(output: Path, losses: Sequence[str], strict: bool) -> None:
+    """Say in one list what gets lost or changed, before the first frame is computed."""
+    if not losses:
+        return
+    found = '\n'.join((f'not all of the input goes into {output} as it is:',
+                       *(f'  - {loss}' for loss in losses)))
+    if strict:
+        raise ValueError(f'{found}\nchoose another output, or leave out --strict')
+    print_log(found, 'current', logging.WARNING)
 
 
 def _try(encoding: EncodeSpec) -> None:

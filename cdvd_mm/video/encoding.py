@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from mmengine.logging import print_log
 
 from .color import ColorTags
 from .frames import VideoInfo
@@ -86,6 +85,7 @@ class EncodeSpec:
         sample_aspect_ratio (Fraction): Pixel aspect.
         color (ColorTags): Colour description.
         display_matrix (tuple[int, ...] | None): Rotation flag to be written.
+        losses (tuple[str, ...]): What of the input's pictures the output cannot hold, in words.
     """
 
     container: str
@@ -99,7 +99,7 @@ class EncodeSpec:
     sample_aspect_ratio: Fraction
     color: ColorTags
     display_matrix: tuple[int, ...] | None = None
-
+    losses: tuple[str, ...] = ()
 
 
 def _encoder_options(codec: str, quality: float | None,
@@ -197,19 +197,21 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
         color = ColorTags(range=2, matrix=0, primaries=color.primaries, transfer=color.transfer)
     elif av.VideoFormat(info.pix_fmt).is_rgb or info.pix_fmt == 'pal8':
         color = ColorTags(range=1, matrix=1, primaries=1, transfer=1)
+    losses = []
+    if container == 'webm' and info.sample_aspect_ratio != 1:
+        losses.append(f'pixels that are not square ({info.sample_aspect_ratio}): mp4, mov and mkv '
+                      'keep them')
     time_base = Fraction(1, 100) if container == 'gif' else info.time_base
     spec = EncodeSpec(
         container=container, codec=codec, options=tuple(sorted(options.items())),
         pix_fmt=pix_fmt, width=width, height=height, rate=info.rate, time_base=time_base,
         sample_aspect_ratio=info.sample_aspect_ratio, color=color,
-        display_matrix=info.display_matrix if can_store_rotation(container) else None)
+        display_matrix=info.display_matrix if can_store_rotation(container) else None,
+        losses=tuple(losses))
     with av.open(io.BytesIO(), 'w', format=container) as probe:
         if codec not in probe.supported_codecs and available.name not in probe.supported_codecs:
             try:
                 probe.add_stream(codec)
             except ValueError as error:
                 raise ValueError(f'{suffix} files cannot hold {codec}: {error}') from error
-    if container == 'webm' and info.sample_aspect_ratio != 1:
-        print_log(f'pixels of this video are not square ({info.sample_aspect_ratio}); webm does '
-                  'not keep that here, mp4, mov and mkv do', 'current', 30)
     return spec

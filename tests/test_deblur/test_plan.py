@@ -94,6 +94,14 @@ def test_quality_has_an_effect_with_mpeg4(tmp_path, restorer):
     assert (tmp_path / '2.mkv').stat().st_size > 1.5 * (tmp_path / '20.mkv').stat().st_size
 
 
+def test_strict_refuses_a_loss(tmp_path):
+    source = make_video(tmp_path / 'in.mp4', 2, sample_aspect_ratio=Fraction(4, 3))
+    with pytest.raises(ValueError, match=r'(?s)into .*a.webm as it is:\n  - pixels .*4/3'):
+        plan(source, tmp_path / 'a.webm', strict=True)
+    assert names(tmp_path) == ['in.mp4']
+    plan(source, tmp_path / 'a.mkv', strict=True)
+
+
 # -- names
 
 
