@@ -14,6 +14,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from mmengine.logging import print_log
 
+from .contents import film_stream
 from .encoder import configure
 from .encoding import EncodeSpec
 from .file_reader import open_source
@@ -189,7 +190,7 @@ def _copy_tags(original: InputContainer, output: OutputContainer,
                video: av.VideoStream, offset: Fraction) -> None:
     output.metadata.update(
         {k: v for k, v in original.metadata.items() if k not in _SKIPPED_METADATA})
-    source = next((s for s in original.streams.video), None)
+    source = film_stream(original)
     if source is not None:
         video.metadata.update(
             {k: v for k, v in source.metadata.items() if k not in _SKIPPED_METADATA})

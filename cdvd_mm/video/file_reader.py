@@ -17,6 +17,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from mmengine.logging import print_log
 
 from .color import ColorTags, frame_to_rgb
+from .contents import film_stream
 from .frames import Frame, FrameReader, VideoInfo
 
 # demuxers that take any text or any bytes for a picture
@@ -25,7 +26,7 @@ _IDENTITY = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
 
 
 class VideoReader(FrameReader):
-    """Reads the first video stream of a file.
+    """Reads the film of a file (:func:`~cdvd_mm.video.contents.film_stream`).
 
     Args:
         path (Path): Anything FFmpeg decodes: mp4, mov, mkv, webm, gif, ...
@@ -48,20 +49,19 @@ class VideoReader(FrameReader):
                 f'{self.path} is not a video that FFmpeg can open, or it was cut off before its '
                 f'index (an mp4 or mov keeps it at the end): {error.strerror or error}') from error
         formats = set(container.format.name.split(','))
-        pictures = [s for s in container.streams.video
-                    if not s.disposition & av.stream.Disposition.attached_pic]
-        if formats & _NOT_VIDEO_FORMATS or not pictures:
+        film = film_stream(container)
+        if formats & _NOT_VIDEO_FORMATS or film is None:
             found = ', '.join(f'{s.type}' for s in container.streams) or 'nothing'
             container.close()
             raise ValueError(f'{self.path} is not a video: found {found}, expected a video stream')
-        if pictures[0].codec_context is None:
+        if film.codec_context is None:
             container.close()
             raise ValueError(f'{self.path}: no decoder for its video stream in this FFmpeg')
-        pictures[0].thread_type = 'AUTO'
+        film.thread_type = 'AUTO'
         return container
 
     def _describe(self, container: InputContainer, first: av.VideoFrame) -> VideoInfo:
-        stream = container.streams.video[0]
+        stream = _film(container)
         context = stream.codec_context
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         duration = None
@@ -107,7 +107,7 @@ class VideoReader(FrameReader):
         target += float(self.info.first_pts * self.info.time_base)
         try:
             container.seek(int(target * av.time_base))
-            frame = next(container.decode(container.streams.video[0]), None)
+            frame = next(container.decode(_film(container)), None)
             if frame is None or frame.time is None or frame.time > target:
                 return False
             container.seek(int(target * av.time_base))
@@ -117,7 +117,7 @@ class VideoReader(FrameReader):
 
     def _decode_all(self, container: InputContainer) -> Iterator[Frame]:
         info = self.info
-        stream = container.streams.video[0]
+        stream = _film(container)
         deep = info.bit_depth > 8
         step = max(1, round(1 / (info.rate * info.time_base)))
         last_pts, failures, corrupt, last_end = None, 0, 0, Fraction(0)
@@ -169,9 +169,15 @@ def open_source(path: Path) -> InputContainer:
     return av.open(os.path.abspath(path), 'r', metadata_errors='replace')
 
 
+def _film(container: InputContainer) -> av.VideoStream:
+    film = film_stream(container)
+    assert film is not None, 'looked for when the file was opened first'
+    return film
+
+
 def _first_frame(container: InputContainer) -> av.VideoFrame | None:
     """The first frame that can be decoded."""
-    for packet in container.demux(container.streams.video[0]):
+    for packet in container.demux(_film(container)):
         try:
             for frame in packet.decode():
                 return frame
