@@ -19,6 +19,7 @@ from .encoder import configure
 from .encoding import EncodeSpec
 from .file_reader import open_source
 from .segments import read_footer, read_segment
+from .timeline import RisingTimes, Timeline
 
 _CODEC_TAGS = {'libx265': 'hvc1'}
 _SKIPPED_METADATA = {'encoder', 'major_brand', 'minor_version', 'compatible_brands', 'DURATION',
@@ -60,7 +61,7 @@ def write_container(path: Path, spec: EncodeSpec, segments: list[Path],
                 copies = _copied_streams(original, output, spec.container)
                 _copy_tags(original, output, video, offset)
                 if copies:
-                    others = _copied_packets(original, copies, offset, end)
+                    others = _copied_packets(original, copies, RisingTimes(output), offset, end)
             output.start_encoding()
             extradata = bytes(video.codec_context.extradata or b'')
             if any(footer.extradata != extradata for footer in footers):
@@ -97,10 +98,6 @@ def _video_packets(segments: list[Path], stream: av.VideoStream, spec: EncodeSpe
             packet.pts = stored.pts - shift
             packet.dts = times[index] - shift
             packet.duration = following.get(stored.pts, stored.pts + last_duration) - stored.pts
-            if index == len(order) - 1 and spec.container in ('mp4', 'mov'):
-                # these count in decoding times, and take the last packet's duration for the end
-                end = shown[-1] + last_duration - shown[0]
-                packet.duration = max(1, end - (times[-1] - times[0]))
             packet.is_keyframe = stored.is_keyframe
             yield packet.dts * spec.time_base, packet
             index += 1
@@ -159,10 +156,11 @@ def _can_hold(container: str, stream: Stream) -> bool:
         return False
 
 
-def _copied_packets(source: InputContainer, copies: dict[int, Stream], offset: Fraction,
-                    end: Fraction | None) -> Iterator[tuple[Fraction, av.Packet]]:
+def _copied_packets(source: InputContainer, copies: dict[int, Stream], rising: RisingTimes,
+                    offset: Fraction, end: Fraction | None
+                    ) -> Iterator[tuple[Fraction, av.Packet]]:
     """Packets of the streams to be copied, shifted by ``-offset`` seconds."""
-    packets = source.demux([source.streams[i] for i in copies])
+    timeline, packets = Timeline(source), source.demux()
     while True:
         try:
             packet = next(packets, None)
@@ -170,7 +168,8 @@ def _copied_packets(source: InputContainer, copies: dict[int, Stream], offset: F
             return  # the end of a truncated file
         if packet is None:
             return
-        if packet.size == 0 or packet.pts is None:
+        timeline.correct(packet)
+        if packet.stream.index not in copies or packet.size == 0 or packet.pts is None:
             continue
         time = packet.pts * packet.time_base
         if offset and time + (packet.duration or 0) * packet.time_base <= offset:
@@ -183,6 +182,7 @@ def _copied_packets(source: InputContainer, copies: dict[int, Stream], offset: F
             if packet.dts is not None:
                 packet.dts -= shift
         packet.stream = copies[packet.stream.index]
+        rising.correct(packet)
         yield time - offset, packet
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator
@@ -16,9 +17,11 @@ from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 from mmengine.logging import print_log
 
+from .boxes import movie_duration
 from .color import ColorTags, frame_to_rgb
 from .contents import film_stream
 from .frames import Frame, FrameReader, VideoInfo
+from .timeline import FrameTimes, Timeline
 
 # demuxers that take any text or any bytes for a picture
 _NOT_VIDEO_FORMATS = {'tty', 'bin', 'xbin', 'adf', 'idf', 'rawvideo', 'txt'}
@@ -34,8 +37,9 @@ class VideoReader(FrameReader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._shift = 0
         with self._open() as container:
-            first = _first_frame(container)
+            first = self._first_frame(container)
             if first is None:
                 raise ValueError(f'{path} has a video stream, but not one frame of it can be '
                                  'decoded')
@@ -60,10 +64,24 @@ class VideoReader(FrameReader):
         film.thread_type = 'AUTO'
         return container
 
+    def _first_frame(self, container: InputContainer) -> av.VideoFrame | None:
+        """The first frame that can be decoded."""
+        for packet in _packets(container, Timeline(container)):
+            if packet.stream.index != _film(container).index:
+                continue
+            with contextlib.suppress(av.FFmpegError):
+                for frame in packet.decode():
+                    assert isinstance(frame, av.VideoFrame)
+                    if 'avi' in container.format.name or container.start_time is None:
+                        # no times are stored: what is decoded first is shown at 0
+                        self._shift = int(frame.pts or 0)
+                    return frame
+        return None
+
     def _describe(self, container: InputContainer, first: av.VideoFrame) -> VideoInfo:
         stream = _film(container)
         context = stream.codec_context
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        rate = _rate(container, stream, first)
         duration = None
         if stream.duration is not None and stream.time_base:
             duration = stream.duration * stream.time_base
@@ -86,7 +104,7 @@ class VideoReader(FrameReader):
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             display_matrix=matrix, rotation=int(first.rotation) % 360 if matrix else 0,
             bit_depth=max(c.bits for c in components), pix_fmt=first.format.name, color=color,
-            duration=duration, first_pts=int(first.pts or 0))
+            duration=duration, first_pts=0 if self._shift else int(first.pts or 0))
 
     def frames(self, start: float | None = None) -> Iterator[Frame]:
         """Yield all frames, or those from a key frame well before ``start`` seconds on."""
@@ -104,7 +122,11 @@ class VideoReader(FrameReader):
         target = start - 1 - 10 / float(self.info.rate)
         if target <= 0:
             return True
-        target += float(self.info.first_pts * self.info.time_base)
+        timeline = Timeline(container)
+        if timeline.may_jump and self._jumps():
+            return False
+        begin = self.info.first_pts * self.info.time_base + timeline.start
+        target += float(begin + self._shift * self.info.time_base)
         try:
             container.seek(int(target * av.time_base))
             frame = next(container.decode(_film(container)), None)
@@ -115,13 +137,21 @@ class VideoReader(FrameReader):
             return False
         return True
 
+    def _jumps(self) -> bool:
+        """Whether times in the file are not what they seem, so that no seek finds them."""
+        with self._open() as container:
+            timeline = Timeline(container)
+            return any(timeline.num_jumps for _ in _packets(container, timeline))
+
     def _decode_all(self, container: InputContainer) -> Iterator[Frame]:
         info = self.info
         stream = _film(container)
         deep = info.bit_depth > 8
-        step = max(1, round(1 / (info.rate * info.time_base)))
+        times = FrameTimes(max(1, round(1 / (info.rate * info.time_base))))
         last_pts, failures, corrupt, last_end = None, 0, 0, Fraction(0)
-        packets = container.demux()
+        timeline = Timeline(container)
+        end = 0 if timeline.may_jump else round(self._duration(container) / info.time_base)
+        packets = _packets(container, timeline)
         while True:
             try:
                 packet = next(packets, None)
@@ -142,21 +172,27 @@ class VideoReader(FrameReader):
                 continue
             for frame in decoded:
                 assert isinstance(frame, av.VideoFrame)
-                pts = frame.pts
-                if pts is None or (last_pts is not None and pts <= last_pts):
-                    pts = 0 if last_pts is None else last_pts + (step if pts is None else 1)
-                last_pts = pts
-                yield Frame(frame_to_rgb(frame, info.color, deep), pts, int(frame.duration or 0))
-        self._note_damage(container, last_pts, last_end, max(failures, corrupt))
+                pts, length = times(frame)
+                last_pts = pts - self._shift
+                if last_pts < end:  # of a variable rate, the last frame's is not to be relied on
+                    length = min(length, end - last_pts)
+                yield Frame(frame_to_rgb(frame, info.color, deep), last_pts, length)
+        self._note_damage(container, timeline, last_pts, last_end, max(failures, corrupt))
 
-    def _note_damage(self, container: InputContainer, last_pts: int | None, last_end: Fraction,
-                     failures: int) -> None:
+    def _duration(self, container: InputContainer) -> Fraction:
+        """Seconds that the file lasts; 0 where it does not say."""
+        if 'mp4' in container.format.name:  # FFmpeg adds up decoding times, which may be less
+            return movie_duration(self.path) or Fraction(0)
+        return Fraction(container.duration or 0, av.time_base)
+
+    def _note_damage(self, container: InputContainer, timeline: Timeline, last_pts: int | None,
+                     last_end: Fraction, failures: int) -> None:
         if failures:
             self.damage.append(f'{failures} packets cannot be decoded')
         slack = max(Fraction(1, 10), 3 / self.info.rate)
-        if container.duration is not None and 'mpegts' not in container.format.name:
-            begin = Fraction(max(container.start_time or 0, 0), av.time_base)
-            expected = begin + Fraction(container.duration, av.time_base)
+        if container.duration is not None and not timeline.num_jumps \
+                and 'mpegts' not in container.format.name:
+            expected = Fraction(container.duration, av.time_base)
             if last_end + slack < expected:
                 self.damage.append(f'the data end at {float(last_end):.2f} s of '
                                    f'{float(expected):.2f} s: the file is cut off')
@@ -175,15 +211,23 @@ def _film(container: InputContainer) -> av.VideoStream:
     return film
 
 
-def _first_frame(container: InputContainer) -> av.VideoFrame | None:
-    """The first frame that can be decoded."""
-    for packet in container.demux(_film(container)):
-        try:
-            for frame in packet.decode():
-                return frame
-        except av.FFmpegError:
-            continue
-    return None
+def _packets(container: InputContainer, timeline: Timeline) -> Iterator[av.Packet]:
+    """All packets of a file, from 0 on and without jumps."""
+    for packet in container.demux():
+        timeline.correct(packet)
+        yield packet
+
+
+def _rate(container: InputContainer, stream: av.VideoStream, first: av.VideoFrame) -> Fraction:
+    """Frames a second; where the demuxer has none, a frame's duration tells.
+
+    Raw streams are given 25 whatever they are, and DV the unit of its clock.
+    """
+    rate, unit = stream.average_rate or stream.guessed_rate, stream.time_base
+    if first.duration and unit and (
+            not rate or container.start_time is None or rate * unit == 1 < first.duration):
+        return 1 / (first.duration * unit)
+    return rate or Fraction(25)
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
