@@ -1,10 +1,31 @@
-"""Tiny videos for the tests, made with PyAV."""
+"""Tiny videos for the tests, made with PyAV or the program ffmpeg."""
 
+import json
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+import pytest
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which('ffmpeg') is None or shutil.which('ffprobe') is None,
+                                  reason='needs the programs ffmpeg and ffprobe')
+
+
+def ffmpeg(*arguments: object) -> bytes:
+    """Run the program; what it writes to its output."""
+    return subprocess.run(['ffmpeg', '-y', '-v', 'error', '-nostdin', *map(str, arguments)],
+                          check=True, stdout=subprocess.PIPE).stdout
+
+
+def probe(path: Path, *arguments: str) -> dict[str, Any]:
+    """What ffprobe says of a file: its format and streams, or what the arguments ask for."""
+    wanted = arguments or ('-show_streams', '-show_format')
+    return json.loads(subprocess.run(['ffprobe', '-v', 'error', *wanted, '-of', 'json', str(path)],
+                                     check=True, stdout=subprocess.PIPE).stdout)
 
 
 def moving_picture(index: int, size: tuple[int, int], scene: int = 0) -> np.ndarray:

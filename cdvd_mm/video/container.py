@@ -160,7 +160,7 @@ def _copied_packets(source: InputContainer, copies: dict[int, Stream], rising: R
                     offset: Fraction, end: Fraction | None
                     ) -> Iterator[tuple[Fraction, av.Packet]]:
     """Packets of the streams to be copied, shifted by ``-offset`` seconds."""
-    timeline, packets = Timeline(source), source.demux()
+    packets = Timeline(source).packets()
     while True:
         try:
             packet = next(packets, None)
@@ -168,7 +168,6 @@ def _copied_packets(source: InputContainer, copies: dict[int, Stream], rising: R
             return  # the end of a truncated file
         if packet is None:
             return
-        timeline.correct(packet)
         if packet.stream.index not in copies or packet.size == 0 or packet.pts is None:
             continue
         time = packet.pts * packet.time_base

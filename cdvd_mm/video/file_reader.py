@@ -66,7 +66,7 @@ class VideoReader(FrameReader):
 
     def _first_frame(self, container: InputContainer) -> av.VideoFrame | None:
         """The first frame that can be decoded."""
-        for packet in _packets(container, Timeline(container)):
+        for packet in Timeline(container).packets():
             if packet.stream.index != _film(container).index:
                 continue
             with contextlib.suppress(av.FFmpegError):
@@ -141,7 +141,7 @@ class VideoReader(FrameReader):
         """Whether times in the file are not what they seem, so that no seek finds them."""
         with self._open() as container:
             timeline = Timeline(container)
-            return any(timeline.num_jumps for _ in _packets(container, timeline))
+            return any(timeline.num_jumps for _ in timeline.packets())
 
     def _decode_all(self, container: InputContainer) -> Iterator[Frame]:
         info = self.info
@@ -151,7 +151,7 @@ class VideoReader(FrameReader):
         last_pts, failures, corrupt, last_end = None, 0, 0, Fraction(0)
         timeline = Timeline(container)
         end = 0 if timeline.may_jump else round(self._duration(container) / info.time_base)
-        packets = _packets(container, timeline)
+        packets = timeline.packets()
         while True:
             try:
                 packet = next(packets, None)
@@ -177,7 +177,8 @@ class VideoReader(FrameReader):
                 if last_pts < end:  # of a variable rate, the last frame's is not to be relied on
                     length = min(length, end - last_pts)
                 yield Frame(frame_to_rgb(frame, info.color, deep), last_pts, length)
-        self._note_damage(container, timeline, last_pts, last_end, max(failures, corrupt))
+        corrupt -= timeline.num_jumps  # where recordings are joined, a whole packet looks like that
+        self._note_damage(container, timeline, last_pts, last_end, max(failures, corrupt, 0))
 
     def _duration(self, container: InputContainer) -> Fraction:
         """Seconds that the file lasts; 0 where it does not say."""
@@ -209,13 +210,6 @@ def _film(container: InputContainer) -> av.VideoStream:
     film = film_stream(container)
     assert film is not None, 'looked for when the file was opened first'
     return film
-
-
-def _packets(container: InputContainer, timeline: Timeline) -> Iterator[av.Packet]:
-    """All packets of a file, from 0 on and without jumps."""
-    for packet in container.demux():
-        timeline.correct(packet)
-        yield packet
 
 
 def _rate(container: InputContainer, stream: av.VideoStream, first: av.VideoFrame) -> Fraction:

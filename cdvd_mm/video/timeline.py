@@ -7,6 +7,7 @@ frames and copied packets stay together.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import av
@@ -24,8 +25,7 @@ class Timeline:
     (transport and program streams, say): elsewhere a gap is meant.
 
     Args:
-        container (InputContainer): The file. Every packet of every stream that is read from it
-            must pass, in order.
+        container (InputContainer): The file.
 
     Attributes:
         start (Fraction): The file's own time of what becomes 0, in seconds.
@@ -34,6 +34,7 @@ class Timeline:
     """
 
     def __init__(self, container: InputContainer) -> None:
+        self._container = container
         self.start = Fraction(container.start_time or 0, av.time_base)
         self.num_jumps = 0
         self.may_jump = bool(container.format.flags & Flags.ts_discont.value)
@@ -41,10 +42,14 @@ class Timeline:
         self._last: Fraction | None = None  # time of the packet before this one
         self._streams: dict[int, tuple[Fraction, Fraction]] = {}  # last time, time expected next
 
-    def correct(self, packet: av.Packet) -> None:
-        """Set the times of a packet right."""
-        if packet.time_base is None:
-            return
+    def packets(self) -> Iterator[av.Packet]:
+        """Read all packets of all streams."""
+        for packet in self._container.demux():
+            if packet.time_base is not None:
+                self._correct(packet)
+            yield packet
+
+    def _correct(self, packet: av.Packet) -> None:
         if self.may_jump and packet.dts is not None and packet.stream.type in ('video', 'audio'):
             self._follow(packet)
         shift = round(self._offset / packet.time_base)

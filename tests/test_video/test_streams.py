@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from video_files import ffmpeg, needs_ffmpeg
 
 from cdvd_mm.video import open_reader
 
-needs_ffmpeg = pytest.mark.skipif(shutil.which('ffmpeg') is None or shutil.which('ffprobe') is None,
-                                  reason='needs the programs ffmpeg and ffprobe')
 FILM = 'color=white:s=64x48:r=10:d=0.4'
 PREVIEW = 'testsrc2=s=32x32:r=10:d=0.4'
 CODED = ('-c:v', 'libx264', '-pix_fmt', 'yuv420p')
-
-
-def ffmpeg(*arguments: object) -> None:
-    subprocess.run(['ffmpeg', '-y', '-v', 'error', '-nostdin', *map(str, arguments)], check=True)
 
 
 def is_white(path: Path) -> bool:
