@@ -1,4 +1,4 @@
-"""A network that changes nothing: whatever differs afterwards is the doing of readers and writers."""
+"""A network that changes nothing: what differs afterwards is the doing of readers and writers."""
 
 from pathlib import Path
 from typing import Any
