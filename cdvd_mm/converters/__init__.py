@@ -16,8 +16,8 @@ class Converter:
         function (str): ``module:function`` of this room: the function maps the authors' state dict
             to that of a network of this package.
         trained_on (str): 'rgb' or 'bgr': the colour order that the authors' network was trained
-            in. Converted networks take and give RGB: where it is 'bgr', the converter turns the
-            first and the last layer around.
+            in (of DSTNet+ assumed). Converted networks take and give RGB: where it is 'bgr', the
+            converter turns the first and the last layer around.
         prefix (str): Put in front of every name: where a restorer keeps its network. '' for flow
             networks, which ``init_cfg`` loads on their own.
         options (tuple[str, ...]): What the function can be told besides.

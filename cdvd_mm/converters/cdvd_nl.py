@@ -47,7 +47,8 @@ def _to_2d(name: str, value: Tensor) -> Tensor:
 def convert_cdvd_nl_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' parameters to those of :class:`CDVDNetNL`.
 
-    The network was trained on RGB: the colour layers stay as they are.
+    The network was trained on RGB, the order of the mean that its SpyNet subtracts: the colour
+    layers stay as they are.
 
     Args:
         state (Mapping[str, Tensor]): Parameters by the authors' names.

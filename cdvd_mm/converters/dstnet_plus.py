@@ -42,8 +42,8 @@ def _count(state: Mapping[str, Tensor], prefix: str) -> int:
 def convert_dstnet_plus_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' parameters to those of :class:`DSTNetPlus`.
 
-    Channels and blocks are read off the checkpoint, so that every size converts. The network was
-    trained on RGB: the colour layers stay as they are.
+    Channels and blocks are read off the checkpoint, so that every size converts. That the network
+    was trained on RGB is assumed, as no source at hand says it: the colour layers stay as they are.
 
     Args:
         state (Mapping[str, Tensor]): Parameters by the authors' names.
