@@ -22,7 +22,8 @@ VIDEO = {'av', 'cv2', 'numpy', 'mmengine', 'PIL', 'cdvd_mm.files', 'cdvd_mm.name
 # tools import them.
 TOP = {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'mmengine', 'mmcv', 'mmagic', 'matplotlib', 'yaml',
        'cdvd_mm.ops', 'cdvd_mm.models', 'cdvd_mm.inference', 'cdvd_mm.video', 'cdvd_mm.datasets',
-       'cdvd_mm.evaluation', 'cdvd_mm.engine', 'cdvd_mm.registry', 'cdvd_mm.version'} | FILES
+       'cdvd_mm.evaluation', 'cdvd_mm.engine', 'cdvd_mm.registry', 'cdvd_mm.version',
+       'cdvd_mm.weights'} | FILES
 # What a room may import beside the standard library and its own modules, by prefix. The most
 # specific entry counts; third-party packages that are optional are imported inside functions.
 ALLOWED = {

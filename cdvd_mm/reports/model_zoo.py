@@ -52,8 +52,10 @@ def find_published(config: str) -> dict:
     Returns:
         dict: ``name`` of the collection, ``results`` (list of dicts with
         ``dataset``, ``PSNR``, ``SSIM`` if known, ``source``), ``parameters``,
-        ``macs`` (numbers, or None) and ``form``, what they belong to if that
-        is not this very config; empty where nothing is known.
+        ``macs`` (numbers, or None), ``macs_counting`` (how the latter are
+        counted, see :func:`~cdvd_mm.reports.compare.measure.measure_macs`, or
+        None where that is not known) and ``form``, what they belong to if
+        that is not this very config; empty where nothing is known.
     """
     folder = os.path.dirname(os.path.abspath(config))
     paths = [os.path.join(folder, 'metafile.yml'),
@@ -76,17 +78,18 @@ def _published(model: dict, content: dict) -> dict:
         models = [other for other in models if other['Name'] in form]
     else:
         models = [model]
-    results, parameters, macs = [], None, None
+    results, parameters, macs, counting = [], None, None, None
     for other in models:
         metadata = other.get('Metadata', {})
         parameters = metadata.get('Published Parameters', parameters)
         macs = metadata.get('Published MACs', macs)
+        counting = metadata.get('Published MACs Counting', counting)
         for result in other.get('Results', ()):
             if result.get('Kind') == 'published':
                 results.append({'dataset': result['Dataset'], 'source': result['Source'],
                                 **result['Metrics']})
     return {'name': model['In Collection'], 'results': results, 'parameters': parameters,
-            'macs': macs, 'form': ', '.join(form) if form else None}
+            'macs': macs, 'macs_counting': counting, 'form': ', '.join(form) if form else None}
 
 
 def scores_in_words(metrics: Mapping[str, float]) -> str:
@@ -106,7 +109,8 @@ def make_document(root: str) -> str:
     lines = ['# Model zoo', '', f'<!-- {NOTICE} -->', '',
              'Results of this package are entered where they have been measured; a dash is not yet '
              'measured. Scores follow the protocol of CDVD-TSP (`cdvd-tsp`) if nothing else is '
-             'said. `tools/compare.py` puts several models into one table.', '']
+             'said. `tools/compare.py` puts several models into one table. The links to papers '
+             'were entered from memory and not followed.', '']
     for path, content in read_metafiles(root).items():
         folder = os.path.dirname(path)
         for collection in content['Collections']:

@@ -9,7 +9,8 @@ from cdvd_mm.engine.options import LAUNCHERS
 from cdvd_mm.options import REQUIRED, option, positional
 
 DEMO_CONFIGS = ('cdvd_mm::cdvd_demo.py', 'cdvd_mm::cdvd_nl/cdvd-nl_demo.py',
-                'cdvd_mm::dstnet_plus/dstnet-plus_demo.py', 'cdvd_mm::estrnn/estrnn_demo.py',
+                'cdvd_mm::dstnet_plus/dstnet-plus_demo.py',
+                'cdvd_mm::dstnet_plus/dstnet-plus-l_demo.py', 'cdvd_mm::estrnn/estrnn_demo.py',
                 'cdvd_mm::stfan/stfan_demo.py', 'cdvd_mm::edvr/edvr-deblur_demo.py',
                 'cdvd_mm::basicvsr_pp/basicvsr-pp_demo.py')
 _DEVICE = 'auto, cpu, cuda or cuda:N'
@@ -38,7 +39,8 @@ class CompareOptions:
 class CompareDemoOptions:
     """Train the small forms of all methods for the same time and compare them.
 
-    Makes the demo data if they are not there, trains each config, and runs what compare runs.
+    Makes the demo data if they are not there, trains each config, and runs what compare runs, with
+    the network that comes with the package as one more row.
     """
 
     configs: tuple[str, ...] = positional('configs to train', metavar='CONFIG',

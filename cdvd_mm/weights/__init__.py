@@ -17,6 +17,7 @@ from torch import Tensor
 from cdvd_mm.files import write_atomically
 
 SHIPPED = Path(__file__).with_name('cdvd_lite.safetensors')
+SHIPPED_CONFIG = 'cdvd_mm::cdvd_lite.py'
 CONFIG_KEY = 'config'
 
 

@@ -9,6 +9,7 @@ from cdvd_mm.data_tools.demo import make_demo_data
 from cdvd_mm.engine.config import load_config
 from cdvd_mm.engine.launch import train
 from cdvd_mm.reports.options import CompareDemoOptions, CompareOptions
+from cdvd_mm.weights import SHIPPED_CONFIG
 
 from .report import compare
 from .run import Comparison
@@ -57,7 +58,7 @@ def train_alike(configs: Sequence[str], data_root: str, work_dir: str,
 
 
 def compare_demo(options: CompareDemoOptions) -> Comparison:
-    """Train the configs for the same time, then compare them.
+    """Train the configs for the same time, then compare them with the network that ships.
 
     Args:
         options (CompareDemoOptions): What to train; trainings and report go
@@ -71,5 +72,5 @@ def compare_demo(options: CompareDemoOptions) -> Comparison:
         make_demo_data(options.data)
     models = train_alike(options.configs, options.data, os.path.join(options.out, 'training'),
                          options.seconds)
-    return compare(CompareOptions(models=tuple(models), data=options.data, out=options.out,
-                                  device=options.device))
+    return compare(CompareOptions(models=(*models, SHIPPED_CONFIG), data=options.data,
+                                  out=options.out, device=options.device))

@@ -28,19 +28,25 @@ def measure_macs(model: ComparedModel, size: int = MACS_SIZE) -> dict:
         size (int): Height and width.
 
     Returns:
-        dict: ``macs``, ``macs_as_published`` (see
-        :attr:`Macs.as_published`), ``macs_parts``; of cascades, for
-        which the published number computes every pair on its own, also
-        ``macs_plain`` and ``macs_plain_as_published``.
+        dict: ``macs``; ``macs_parts``, by operator; ``macs_counted``, the same frame in the ways
+        in which papers count, as metafiles name them (``Published MACs Counting``): 'done', as
+        ``macs``; 'convolutions', those of convolutions alone, without deformable ones; 'clip',
+        the same as the mean of a clip of five frames, the ends of which cost less; and, of
+        cascades, 'cdvd-tsp', see :attr:`Macs.as_published`. Of cascades also ``macs_plain``:
+        every pair on its own.
     """
     frames = torch.rand(model.num_frames or CLIP_FRAMES, 3, size, size, device=model.device)
-    macs = count_macs(model.restore, frames)
+    macs = clip = count_macs(model.restore, frames)
     if model.num_frames is None:
         macs = (macs - count_macs(model.restore, frames[:-2])) // 2
-    result = {'macs': macs.total, 'macs_as_published': macs.as_published, 'macs_parts': macs.parts}
+        clip //= CLIP_FRAMES
+    counted = {'done': macs.total, 'convolutions': macs.parts['convolution'],
+               'clip': clip.parts['convolution']}
+    result = {'macs': macs.total, 'macs_parts': macs.parts, 'macs_counted': counted}
     if isinstance(model.network, SteppedCascade):
         plain = count_macs(plain_details, model.network, frames[None])
-        result.update(macs_plain=plain.total, macs_plain_as_published=plain.as_published)
+        result['macs_plain'] = plain.total
+        counted['cdvd-tsp'] = plain.as_published
     return result
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cdvd_mm.engine.config import resolve
 from cdvd_mm.inference.model import init_model
 from cdvd_mm.models.protocols import ClipNetwork, WindowNetwork
+from cdvd_mm.weights import SHIPPED, SHIPPED_CONFIG
 from cdvd_mm.windows import window_indices
 
 CLIP_FRAMES = 5
@@ -42,7 +43,8 @@ def parse_entries(texts: Sequence[str]) -> list[Entry]:
 
     Returns:
         list[Entry]: With labels that differ: the config's name, the
-        checkpoint's added where a config comes twice.
+        checkpoint's added where a config comes twice. The config of the
+        network that comes with the package brings its weights along.
 
     Raises:
         ValueError: There is none, or the same model twice.
@@ -56,6 +58,7 @@ def parse_entries(texts: Sequence[str]) -> list[Entry]:
     parts = [re.split('(?<!:):(?!:)', text, maxsplit=1) for text in texts]
     pairs = [(resolve(part[0]), part[1] if len(part) > 1 else None) for part in parts]
     names = [os.path.splitext(os.path.basename(config))[0] for config, _ in pairs]
+    shipped = os.path.realpath(resolve(SHIPPED_CONFIG))
     entries: list[Entry] = []
     for name, (config, checkpoint) in zip(names, pairs):
         label = name
@@ -66,6 +69,8 @@ def parse_entries(texts: Sequence[str]) -> list[Entry]:
         number = 2
         while label in taken:
             label, number = f'{label.rstrip("0123456789").rstrip("#")}#{number}', number + 1
+        if not checkpoint and os.path.realpath(config) == shipped:
+            checkpoint = str(SHIPPED)
         entries.append(Entry(label, config, checkpoint or None))
     return entries
 

@@ -8,7 +8,8 @@ from .run import BLURRED, Comparison
 from .table import columns, explanations, sources, table_rows
 
 #: told apart by people who see few colours, too; the first one is the blurred input
-PALETTE = ('#767676', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#56b4e9', '#5b3a8c')
+PALETTE = ('#767676', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#56b4e9', '#5b3a8c',
+           '#000000', '#e69f00', '#7f1d1d')
 
 STYLE = """
 :root { color-scheme: light; --line: #d4d8de; --soft: #f4f6f8; --ink: #1b2430; --faint: #5a6675; }

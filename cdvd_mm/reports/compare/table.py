@@ -53,9 +53,11 @@ def _macs(info: dict, published: dict) -> str:
         return own
     if published['form']:
         return f'{own} (published, full form: {published["macs"] / 1e9:.1f})'
-    number = f'{published["macs"] / 1e9:.1f}'
-    counted = info.get('macs_plain_as_published', info['macs_as_published'])
-    return f'{own} (published: {number}; ours by its way of counting: {counted / 1e9:.1f})'
+    number = f'published: {published["macs"] / 1e9:.1f}'
+    counted = info['macs_counted'].get(published['macs_counting'])
+    if counted not in (None, info['macs']):
+        number += f'; ours by its way of counting: {counted / 1e9:.1f}'
+    return f'{own} ({number})'
 
 
 def _scores(comparison: Comparison, published: dict) -> str:
@@ -91,9 +93,8 @@ def explanations(comparison: Comparison) -> list[str]:
             f'{timed["timed_on"][1]} pixels at a time, on the device named above.',
             'MACs per frame: multiply-adds for a frame of 256x256, padding included; convolutions, '
             'deformable and filter-adaptive convolution, correlation and matrix products. Of '
-            'models that go through whole videos: what a frame more costs. The way in which '
-            "CDVD-TSP's published number is counted computes every flow pair on its own, takes "
-            'transposed convolutions by their output and adds biases and activations.',
+            'models that go through whole videos: what a frame more costs. Published numbers are '
+            'counted in other ways (docs/en/compare.md).',
             'Peak memory: of the same call, weights and frames included; allocated by PyTorch on a '
             'GPU, held by tensors on a CPU.']
     if comparison.dataset is None:

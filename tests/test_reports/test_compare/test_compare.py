@@ -11,11 +11,14 @@ from video_data import make_dataset  # noqa: F401
 
 from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.evaluation import get_protocol, score_frame
+from cdvd_mm.reports.compare import measure
 from cdvd_mm.reports.compare import run as run_module
 from cdvd_mm.reports.compare.models import ComparedModel, Entry, parse_entries
 from cdvd_mm.reports.compare.report import compare as compare_by_options
 from cdvd_mm.reports.compare.run import BLURRED, Comparison
+from cdvd_mm.reports.model_zoo import find_published
 from cdvd_mm.reports.options import CompareOptions
+from cdvd_mm.weights import SHIPPED
 
 PREPROCESSOR = "dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.])"
 MODELS = {
@@ -50,7 +53,6 @@ def configs(tmp_path):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Count multiply-adds on small frames."""
-    from cdvd_mm.reports.compare import measure
     monkeypatch.setattr(run_module, 'measure_macs', lambda model: measure.measure_macs(model, 16))
 
 
@@ -190,6 +192,28 @@ def test_crops_are_where_the_methods_differ(configs, make_dataset, tmp_path):  #
 ])
 def test_labels_differ(texts, labels):
     assert [entry.label for entry in parse_entries(texts)] == labels
+
+
+def test_the_network_that_ships_brings_its_weights(repo_root, monkeypatch):
+    monkeypatch.chdir(repo_root)
+    named, path, own, other = parse_entries(['cdvd_mm::cdvd_lite.py', 'configs/cdvd_lite.py',
+                                         'configs/cdvd_lite.py:own.pth', 'configs/cdvd_demo.py'])
+    assert named.checkpoint == path.checkpoint == str(SHIPPED)
+    assert own.checkpoint == 'own.pth' and other.checkpoint is None
+    assert parse_entries(['cdvd_mm::cdvd_lite.py'])[0].label == 'cdvd_lite'
+
+
+@pytest.mark.parametrize('config, size', [
+    ('cdvd_gopro', 64), ('stfan/stfan_gopro', 64), ('edvr/edvr-deblur-l_gopro', 64),
+    ('dstnet_plus/dstnet-plus_gopro', 64), ('dstnet_plus/dstnet-plus-l_gopro', 64),
+    ('basicvsr_pp/basicvsr-pp_gopro', 256)])
+def test_macs_are_as_published(config, size):
+    """Within 1 %, in the way of counting that the metafile names; frames smaller where they may."""
+    entry, = parse_entries([f'cdvd_mm::{config}.py'])
+    published = find_published(entry.config)
+    counted = measure.measure_macs(ComparedModel(entry, 'cpu'), size)['macs_counted']
+    counted = counted[published['macs_counting']] * (256 / size)**2
+    assert counted == pytest.approx(published['macs'], rel=0.01)
 
 
 def test_wrong_use(make_dataset, tmp_path, repo_root, configs, monkeypatch,  # noqa: F811

@@ -12,10 +12,13 @@ def test_trained_alike_and_compared(tmp_path, repo_root):
     comparison = compare_demo(CompareDemoOptions(
         configs=(config, ), data=str(data), out=str(tmp_path / 'out'), seconds=0.01))
     assert (tmp_path / 'out' / 'training' / 'stfan_demo' / 'final.pth').is_file()
-    assert comparison.outcomes[1].error is None and len(comparison.outcomes[1].rows) == 1
+    trained, shipped = comparison.outcomes[1:]
+    assert trained.error is None and len(trained.rows) == 1
+    assert shipped.error is None and shipped.label == 'cdvd_lite'
+    assert shipped.mean('PSNR') > comparison.outcomes[0].mean('PSNR')
     assert (tmp_path / 'out' / 'report.html').is_file()
 
 
 def test_configs_are_there():
     assert all(resolve(config).endswith('_demo.py') for config in DEMO_CONFIGS)
-    assert len(DEMO_CONFIGS) == 7
+    assert len(DEMO_CONFIGS) == 8
