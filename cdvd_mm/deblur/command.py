@@ -27,7 +27,7 @@ def deblur(files: DeblurCommand, inference: InferenceOptions, options: DeblurOpt
 
     Returns:
         int: 0: done; 1: the input was damaged (what could be decoded is
-        restored); 130: interrupted.
+        restored), or the output is not as it should be; 130: interrupted.
     """
     kept = parts_folder(Path(files.output))
     again = f'what is done is kept in {kept}; the same command goes on from there'
@@ -56,8 +56,9 @@ def deblur(files: DeblurCommand, inference: InferenceOptions, options: DeblurOpt
     if report.damage:
         _say(f'warning: {files.source} is damaged ({"; ".join(report.damage)}); what could be '
              f'decoded is restored in {files.output}')
-        return 1
-    return 0
+    if report.problems:
+        _say(f'warning: {report.output} is not as it should be: {"; ".join(report.problems)}')
+    return 1 if report.damage or report.problems else 0
 
 
 def _say(text: str) -> None:

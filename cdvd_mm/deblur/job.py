@@ -30,6 +30,7 @@ class DeblurReport:
         num_resumed (int): Those of them that an earlier run had made.
         seconds (float): How long this run took.
         damage (list[str]): What could not be decoded; empty for a whole input.
+        problems (list[str]): What in the output, read back, is not as it should be.
     """
 
     output: Path
@@ -37,6 +38,7 @@ class DeblurReport:
     num_resumed: int
     seconds: float
     damage: list[str]
+    problems: list[str]
 
 
 def deblur_video(restorer: FrameRestorer, source: str | Path, output: str | Path,
@@ -100,7 +102,7 @@ def run_job(plan: Plan, restorer: FrameRestorer, model_id: str = '',
         sink.publish()
         parts.remove()
     return DeblurReport(plan.output, parts.num_frames, done, time.perf_counter() - started,
-                        parts.damage)
+                        parts.damage, sink.problems)
 
 
 def _nothing_found(plan: Plan) -> str:

@@ -6,16 +6,14 @@ import dataclasses
 import logging
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from mmengine.logging import print_log
 
-from cdvd_mm.video.container import write_container
-from cdvd_mm.video.encoder import SegmentEncoder, ffmpeg_messages
+from cdvd_mm.video.carry import left_behind, plan_carry
 from cdvd_mm.video.encoding import CONTAINERS, EncodeSpec, plan_encoding
 from cdvd_mm.video.folder_reader import IMAGE_SUFFIXES
 from cdvd_mm.video.frames import FrameReader, VideoInfo
@@ -26,7 +24,7 @@ from cdvd_mm.video.orientation import (
     side_by_side,
     upright,
 )
-from cdvd_mm.video.segments import SegmentWriter
+from cdvd_mm.video.others import Carry
 
 from .options import DeblurOptions
 
@@ -69,6 +67,7 @@ class Plan:
         options (DeblurOptions): What is written.
         arrangement (Arrangement): How pictures stand in it.
         encoding (EncodeSpec | None): How they are encoded; None for a folder of PNG files.
+        carry (Carry | None): What goes over from the input's file beside its pictures.
     """
 
     reader: FrameReader
@@ -76,6 +75,7 @@ class Plan:
     options: DeblurOptions
     arrangement: Arrangement
     encoding: EncodeSpec | None
+    carry: Carry | None = None
 
 
 def make_plan(reader: FrameReader, output: str | Path,
@@ -103,12 +103,17 @@ def make_plan(reader: FrameReader, output: str | Path,
         if unused:
             raise ValueError(f'{", ".join(unused)}: only for a video, but {output} is a folder of '
                              'PNG files')
+        if not reader.info.is_folder:
+            _tell(output, left_behind(reader.path), options.strict)
+        _make_parent(output)
         return Plan(reader, output, options,
                     Arrangement(reader.info.display_matrix, options.compare, True), None)
     arrangement, encoding = _plan_video(reader.info, output, options)
-    _try(encoding)
-    _tell(output, encoding.losses, options.strict)
-    return Plan(reader, output, options, arrangement, encoding)
+    carry = _plan_carry(reader, encoding, options)
+    losses = encoding.losses if carry is None else (*encoding.losses, *carry.losses)
+    _tell(output, losses, options.strict)
+    _make_parent(output)
+    return Plan(reader, output, options, arrangement, encoding, carry)
 
 
 def is_folder_output(output: Path) -> bool:
@@ -136,6 +141,9 @@ def _check_paths(reader: FrameReader, output: Path, options: DeblurOptions) -> N
         _check_folder(reader, output, options)
     elif output.exists() and not options.overwrite:
         raise ValueError(f'{output} exists: choose another name, or pass --overwrite')
+
+
+def _make_parent(output: Path) -> None:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -182,6 +190,17 @@ def _plan_video(info: VideoInfo, output: Path,
                                       options.quality, options.codec_options)
 
 
+def _plan_carry(reader: FrameReader, encoding: EncodeSpec,
+                options: DeblurOptions) -> Carry | None:
+    """Try encoder and container, and what the input carries."""
+    info = reader.info
+    begin = info.first_pts * info.time_base
+    offset, end = (None if time is None else begin + Fraction(time).limit_denominator(1000000)
+                   for time in (options.start, options.end))
+    return plan_carry(encoding, None if info.is_folder else reader.path,
+                      offset or Fraction(0), end)
+
+
 def _tell(output: Path, losses: Sequence[str], strict: bool) -> None:
     """Say in one list what gets lost or changed, before the first frame is computed."""
     if not losses:
@@ -191,20 +210,3 @@ def _tell(output: Path, losses: Sequence[str], strict: bool) -> None:
     if strict:
         raise ValueError(f'{found}\nchoose another output, or leave out --strict')
     print_log(found, 'current', logging.WARNING)
-
-
-def _try(encoding: EncodeSpec) -> None:
-    """Encode one grey picture and make a file of it: encoder and container say what they refuse."""
-    with tempfile.TemporaryDirectory(prefix='cdvd_mm-') as folder:
-        encoder = SegmentEncoder(encoding, SegmentWriter(Path(folder), 0))
-        try:
-            encoder.encode(np.full((encoding.height, encoding.width, 3), 128, np.uint8), 0, 1)
-            segment = encoder.finish()
-        finally:
-            encoder.writer.discard()
-        try:
-            with ffmpeg_messages() as messages:
-                write_container(Path(folder) / 'trial', encoding, [segment])
-        except (av.FFmpegError, ValueError) as error:
-            raise ValueError(f'{encoding.container} cannot hold what {encoding.codec} makes: '
-                             f'{"; ".join(messages) or error}') from error

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frame_files import write_frame
 from cdvd_mm.files import remove_partial_files
+from cdvd_mm.video.carry import check_output
 from cdvd_mm.video.container import write_container
 from cdvd_mm.video.encoder import SegmentEncoder
 from cdvd_mm.video.frames import Frame
@@ -27,9 +28,11 @@ class Sink(Protocol):
 
     Attributes:
         num_done (int): Frames written, by earlier runs as well.
+        problems (list[str]): Once published, what in it is not as it should be.
     """
 
     num_done: int
+    problems: list[str]
 
     def write(self, frame: Frame, image: np.ndarray) -> None:
         """Take a frame and what was made of it, (h, w, 3), RGB, uint8 or uint16."""
@@ -53,6 +56,7 @@ class FolderSink:
         self._folder.mkdir(exist_ok=True)
         remove_partial_files(self._folder)
         self._arrange = plan.arrangement
+        self.problems: list[str] = []
         self.num_done = sum(1 for _ in self._folder.glob('*.png'))
 
     def write(self, frame: Frame, image: np.ndarray) -> None:
@@ -102,6 +106,7 @@ class VideoSink:
         self._last_pts = -(1 << 62)
         for path in self._store.paths()[-1:]:
             self._last_pts = max(p.pts for p in read_segment(path, with_data=False))
+        self.problems: list[str] = []
         self._encoder: SegmentEncoder | None = None
         self._warned = False
 
@@ -155,8 +160,8 @@ class VideoSink:
             duration = read_footer(segments[-1]).last_duration * self._spec.time_base
             end = self._last_pts * self._spec.time_base + (duration or 1 / self._spec.rate)
         joined = self._folder / f'joined{plan.output.suffix}'
-        source = None if plan.reader.info.is_folder else plan.reader.path
-        write_container(joined, self._spec, segments, source, offset, end)
+        found = write_container(joined, self._spec, segments, plan.carry, offset, end)
+        self.problems = check_output(joined, self._spec, segments, plan.carry, found, offset, end)
         os.replace(joined, plan.output)
 
 

@@ -3,76 +3,80 @@
 from __future__ import annotations
 
 import heapq
-import io
 import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.container import InputContainer, OutputContainer
-from av.stream import Stream
-from mmengine.logging import print_log
+from av.container import OutputContainer
 
-from .contents import film_stream
 from .encoder import configure
 from .encoding import EncodeSpec
 from .file_reader import open_source
+from .others import Carry, Others
 from .segments import read_footer, read_segment
-from .timeline import RisingTimes, Timeline
+from .timeline import Timeline
 
 _CODEC_TAGS = {'libx265': 'hvc1'}
-_SKIPPED_METADATA = {'encoder', 'major_brand', 'minor_version', 'compatible_brands', 'DURATION',
-                     'rotate', 'vendor_id', 'BPS', 'NUMBER_OF_FRAMES', 'NUMBER_OF_BYTES'}
 
 
 def write_container(path: Path, spec: EncodeSpec, segments: list[Path],
-                    source: Path | None = None, offset: Fraction = Fraction(0),
-                    end: Fraction | None = None) -> None:
-    """Put the finished file together: segments, and streams copied from the source.
+                    carry: Carry | None = None, offset: Fraction = Fraction(0),
+                    end: Fraction | None = None) -> frozenset[int]:
+    """Put the finished file together: segments, and what goes over from the source.
 
     Args:
         path (Path): The file to write (a temporary name).
         spec (EncodeSpec): How the segments were encoded.
         segments (list[Path]): All segments, in order.
-        source (Path, optional): File whose audio, subtitles, chapters and tags are copied.
+        carry (Carry, optional): What of the source goes over.
         offset (Fraction): Seconds taken off all timestamps (a part of the source).
         end (Fraction, optional): Time in the source where copying ends.
+
+    Returns:
+        frozenset[int]: The source's streams of which there was anything.
 
     Raises:
         ValueError: The segments were encoded by different versions of the encoder.
         RuntimeError: The segments do not fit each other otherwise.
     """
-    footers = [read_footer(segment) for segment in segments]
-    options = {'movflags': 'faststart'} if spec.container in ('mp4', 'mov') else {}
-    original = open_source(source) if source else None
-    try:
-        with av.open(os.path.abspath(path), 'w', format=spec.container,
-                     container_options=options) as output:
-            video = output.add_stream(spec.codec, rate=spec.rate, time_base=spec.time_base)
-            assert isinstance(video, av.VideoStream)
-            configure(video.codec_context, spec)
-            if spec.codec in _CODEC_TAGS and spec.container in ('mp4', 'mov'):
-                video.codec_context.codec_tag = _CODEC_TAGS[spec.codec]
-            if spec.display_matrix is not None:
-                video.set_display_matrix(spec.display_matrix)
-            others: Iterator[tuple[Fraction, av.Packet]] = iter(())
-            if original is not None:
-                copies = _copied_streams(original, output, spec.container)
-                _copy_tags(original, output, video, offset)
-                if copies:
-                    others = _copied_packets(original, copies, RisingTimes(output), offset, end)
-            output.start_encoding()
-            extradata = bytes(video.codec_context.extradata or b'')
-            if any(footer.extradata != extradata for footer in footers):
-                raise ValueError('the segments were encoded with another version of the '
-                                 'encoder: start again with --no-resume')
-            _interleave(output, _video_packets(segments, video, spec, offset), others)
-    finally:
-        if original is not None:
-            original.close()
+    if carry is None:
+        join(path, spec, segments)
+        return frozenset()
+    with open_source(carry.source) as source:
+        others = Others(source, carry, Timeline(source).packets(), offset, end)
+        join(path, spec, segments, others, offset)
     with open(path, 'rb+') as file:
         os.fsync(file.fileno())
+    return frozenset(others.found)
+
+
+def join(path: Path, spec: EncodeSpec, segments: list[Path], others: Others | None = None,
+         offset: Fraction = Fraction(0)) -> None:
+    """Write a file of segments and what goes over; see :func:`write_container`."""
+    footers = [read_footer(segment) for segment in segments]
+    flags = ['faststart'] if spec.container in ('mp4', 'mov') else []
+    if flags and others is not None and others.carry.free_tags:
+        flags.append('use_metadata_tags')
+    with av.open(os.path.abspath(path), 'w', format=spec.container,
+                 container_options={'movflags': '+'.join(flags)} if flags else {}) as output:
+        video = output.add_stream(spec.codec, rate=spec.rate, time_base=spec.time_base)
+        assert isinstance(video, av.VideoStream)
+        configure(video.codec_context, spec)
+        if spec.codec in _CODEC_TAGS and spec.container in ('mp4', 'mov'):
+            video.codec_context.codec_tag = _CODEC_TAGS[spec.codec]
+        if spec.display_matrix is not None:
+            video.set_display_matrix(spec.display_matrix)
+        if others is not None:
+            others.add_to(output, video)
+        output.start_encoding()
+        extradata = bytes(video.codec_context.extradata or b'')
+        if any(footer.extradata != extradata for footer in footers):
+            raise ValueError('the segments were encoded with another version of the '
+                             'encoder: start again with --no-resume')
+        _interleave(output, _video_packets(segments, video, spec, offset),
+                    others.packets() if others is not None else iter(()))
 
 
 def _video_packets(segments: list[Path], stream: av.VideoStream, spec: EncodeSpec,
@@ -123,79 +127,6 @@ def _without_gif_header(data: bytes) -> bytes:
         return data
     flags = data[10]
     return data[13 + (3 * 2**((flags & 7) + 1) if flags & 0x80 else 0):]
-
-
-def _copied_streams(source: InputContainer, output: OutputContainer,
-                    container: str) -> dict[int, Stream]:
-    copies: dict[int, Stream] = {}
-    for stream in source.streams:
-        if stream.type not in ('audio', 'subtitle', 'attachment'):
-            continue
-        if not _can_hold(container, stream):
-            name = stream.codec_context.name if stream.codec_context else stream.type
-            print_log(f'the {stream.type} stream {stream.index} ({name}) cannot be stored in '
-                      f'{container} without changing it and is left out', 'current', 30)
-            continue
-        copy = output.add_stream_from_template(stream, opaque=True)
-        copy.metadata.update(
-            {k: v for k, v in stream.metadata.items() if k not in _SKIPPED_METADATA})
-        copy.disposition = stream.disposition
-        if stream.type != 'attachment':
-            copies[stream.index] = copy
-    return copies
-
-
-def _can_hold(container: str, stream: Stream) -> bool:
-    """Whether a container takes a copy of a stream."""
-    try:
-        with av.open(io.BytesIO(), 'w', format=container) as probe:
-            probe.add_stream_from_template(stream, opaque=True)
-            probe.start_encoding()
-        return True
-    except (av.FFmpegError, ValueError):
-        return False
-
-
-def _copied_packets(source: InputContainer, copies: dict[int, Stream], rising: RisingTimes,
-                    offset: Fraction, end: Fraction | None
-                    ) -> Iterator[tuple[Fraction, av.Packet]]:
-    """Packets of the streams to be copied, shifted by ``-offset`` seconds."""
-    packets = Timeline(source).packets()
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return  # the end of a truncated file
-        if packet is None:
-            return
-        if packet.stream.index not in copies or packet.size == 0 or packet.pts is None:
-            continue
-        time = packet.pts * packet.time_base
-        if offset and time + (packet.duration or 0) * packet.time_base <= offset:
-            continue
-        if end is not None and time >= end:
-            continue
-        if offset:
-            shift = round(offset / packet.time_base)
-            packet.pts -= shift
-            if packet.dts is not None:
-                packet.dts -= shift
-        packet.stream = copies[packet.stream.index]
-        rising.correct(packet)
-        yield time - offset, packet
-
-
-def _copy_tags(original: InputContainer, output: OutputContainer,
-               video: av.VideoStream, offset: Fraction) -> None:
-    output.metadata.update(
-        {k: v for k, v in original.metadata.items() if k not in _SKIPPED_METADATA})
-    source = film_stream(original)
-    if source is not None:
-        video.metadata.update(
-            {k: v for k, v in source.metadata.items() if k not in _SKIPPED_METADATA})
-    chapters = original.chapters()
-    if chapters and not offset:
-        output.set_chapters(chapters)
 
 
 def _interleave(output: OutputContainer, *streams: Iterator[tuple[Fraction, av.Packet]]) -> None:
