@@ -131,7 +131,8 @@ class SimulatedCameraDataset(Dataset):
         """Sample ``index``: ``img`` and ``gt``, lists of (s, s, 3) RGB uint8, through the pipeline.
 
         ``gt`` holds the middle frame alone, or all with ``sharp_window``. With ``with_flow``,
-        ``flow`` is (t, s, s, 2) float32, see :class:`~cdvd_mm.datasets.camera_film.Film`.
+        ``flow`` is a list of t arrays (s, s, 2) float32, as in
+        :class:`~cdvd_mm.datasets.camera_film.Film`.
         """
         rng = np.random.default_rng((self.seed, 1, index))
         film = self._film(self._film_number(index))
@@ -158,7 +159,8 @@ class SimulatedCameraDataset(Dataset):
         box = np.s_[:, top:top + self.crop_size, left:left + self.crop_size]
         blurred, sharp = film.blurred[box], film.sharp[box]
         if film.flow is not None:
-            return dict(img=list(blurred), gt=list(sharp), flow=film.flow[box], sample_idx=index)
+            return dict(img=list(blurred), gt=list(sharp), flow=list(film.flow[box]),
+                        key=f'film/{index}', sample_idx=index)
         turns, mirrored, backwards = int(rng.integers(4)), rng.random() < 0.5, rng.random() < 0.5
         blurred, sharp = (_turn(frames, turns, mirrored, backwards) for frames in (blurred, sharp))
         middle = self.num_frames // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from mmengine.visualization import Visualizer
 from cdvd_mm.engine import launch
 from cdvd_mm.engine.checkpoints import find_latest_checkpoint
 from cdvd_mm.engine.config import load_config, resolve
+from cdvd_mm.engine.hooks import StepTimeHook
 from cdvd_mm.engine.loop import TrainingStopped
 from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.results import mean
@@ -28,10 +30,13 @@ from cdvd_mm.registry import DATASETS
 EQUAL = ('max_iters', 'max_epochs', 'total_batch_size')
 """Entries of train_cfg that must agree between the rows."""
 
+WARM_STEPS, MEASURED_STEPS = 10, 30
+
 
 def run_ablation(configs: Sequence[str], out: str, data_root: str | None = None,
                  seeds: Sequence[int] | None = None, options: dict | None = None,
-                 iters: int | None = None, repeat: Sequence[str] | None = None) -> dict:
+                 iters: int | None = None, repeat: Sequence[str] | None = None,
+                 seconds: float | None = None) -> dict:
     """Train and test every config with every seed; write ``table.md`` and ``table.json``.
 
     What an earlier call has done in the same folder is taken over; a training
@@ -50,6 +55,8 @@ def run_ablation(configs: Sequence[str], out: str, data_root: str | None = None,
         repeat (Sequence[str], optional): Names of the rows that are trained with
             every seed; the others are trained with the first one alone, and
             the spread of these rows stands for theirs. Default: None, all.
+        seconds (float, optional): Train every row for as many steps as take
+            about so much processor time, measured in its first steps.
 
     Returns:
         dict: What ``table.json`` holds: ``blurred`` (PSNR of the blurred
@@ -63,13 +70,18 @@ def run_ablation(configs: Sequence[str], out: str, data_root: str | None = None,
             with other settings.
         TrainingStopped: A training was stopped by a signal; call again.
     """
-    loaded = {Path(path).stem: _load(path, data_root, options, iters) for path in configs}
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded = {}
+    for path in configs:
+        cfg = loaded[Path(path).stem] = _load(path, data_root, options)
+        steps = iters or (seconds and _steps_in(seconds, cfg, folder / f'{Path(path).stem}.steps'))
+        if steps:
+            _scale(cfg, steps)
     if len(loaded) < len(configs):
         raise ValueError(f'configs must differ in name, found {[Path(p).stem for p in configs]}')
     seeds_of = _seeds_of_rows(list(loaded), seeds or [0], repeat)
-    budget = _equal_budget(loaded)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    budget = _equal_budget(loaded, seconds)
     blurred = score_blurred(next(iter(loaded.values())))
     rows = []
     for name, cfg in loaded.items():
@@ -129,7 +141,7 @@ def score_blurred(cfg: Config) -> float:
 def to_markdown(table: dict) -> str:
     """The table as text, in the order of the rows."""
     several = any(row['spread'] is not None for row in table['rows'])
-    head = ['config', 'what', 'PSNR', 'gain', 'SSIM', 'parameters (M)', 'training (s)']
+    head = ['config', 'what', 'PSNR', 'gain', 'SSIM', 'parameters (M)', 'steps', 'training (s)']
     if several:
         head.insert(3, 'spread')
     lines = [f'{table["budget"]}. PSNR in dB; gain over the blurred frames, which have '
@@ -138,7 +150,7 @@ def to_markdown(table: dict) -> str:
     for row in table['rows']:
         cells = [row['name'], row['about'].rstrip('.'), f'{row["PSNR"]:.2f}',
                  f'{row["PSNR"] - table["blurred"]:+.2f}', f'{row["SSIM"]:.4f}',
-                 f'{row["runs"][0]["parameters"] / 1e6:.2f}',
+                 f'{row["runs"][0]["parameters"] / 1e6:.2f}', str(row['runs'][0]['iterations']),
                  f'{statistics.mean(run["seconds"] for run in row["runs"]):.0f}']
         if several:
             cells.insert(3, '' if row['spread'] is None else f'{row["spread"]:.2f}')
@@ -154,7 +166,7 @@ def _seeds_of_rows(names: list[str], seeds: Sequence[int],
     return {name: seeds if repeat is None or name in repeat else seeds[:1] for name in names}
 
 
-def _load(path: str, data_root: str | None, options: dict | None, iters: int | None) -> Config:
+def _load(path: str, data_root: str | None, options: dict | None) -> Config:
     cfg = load_config(path, options)
     flow = cfg.model.generator.get('flow_estimator') or {}
     weights = (flow.get('init_cfg') or {}).get('checkpoint')
@@ -162,12 +174,26 @@ def _load(path: str, data_root: str | None, options: dict | None, iters: int | N
         raise FileNotFoundError(
             f'{path} starts from {weights}, which is not there; convert the weights with '
             'tools/model_converters, or name the rows to run without this one')
-    if iters is not None:
-        _scale(cfg, iters)
     if data_root is not None:
         for name in ('train', 'val', 'test'):
-            cfg[f'{name}_dataloader'].dataset.data_root = data_root
+            dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset')
+            if dataset is not None and 'data_root' in dataset:  # films are made, not read
+                dataset.data_root = data_root
     return cfg
+
+
+def _steps_in(seconds: float, cfg: Config, path: Path) -> int:
+    """Steps of a config that take so much processor time; measured once, kept in ``path``."""
+    if not path.is_file():
+        cfg = Config(cfg.to_dict(), filename=cfg.filename)
+        _scale(cfg, MEASURED_STEPS)
+        cfg.custom_hooks = [*cfg.get('custom_hooks', ()), dict(type='StepTimeHook')]
+        with tempfile.TemporaryDirectory() as folder:
+            cfg.work_dir = folder
+            runner: Runner = _fresh(launch.train, cfg, f'{path.stem}-steps')
+        clock = next(hook for hook in runner.hooks if isinstance(hook, StepTimeHook))
+        write_atomically(path, json.dumps(clock.seconds_a_step(WARM_STEPS)))
+    return max(round(seconds / json.loads(path.read_text(encoding='utf-8'))), 1)
 
 
 def _scale(cfg: Config, iters: int) -> None:
@@ -189,12 +215,15 @@ def _scale(cfg: Config, iters: int) -> None:
             scheduler.milestones = [scaled(number) for number in scheduler.milestones]
 
 
-def _equal_budget(configs: dict[str, Config]) -> str:
+def _equal_budget(configs: dict[str, Config], seconds: float | None) -> str:
     budgets = {}
     for name, cfg in configs.items():
-        crop = next((step.crop_size for step in cfg.train_dataloader.dataset.pipeline
+        dataset = cfg.train_dataloader.dataset
+        crop = next((step.crop_size for step in (dataset, *dataset.pipeline)
                      if step.get('crop_size')), None)
-        budgets[name] = {**{key: cfg.train_cfg[key] for key in EQUAL if key in cfg.train_cfg},
+        counted = ('total_batch_size', ) if seconds else EQUAL
+        budgets[name] = {**({'seconds of processor time': seconds} if seconds else {}),
+                         **{key: cfg.train_cfg[key] for key in counted if key in cfg.train_cfg},
                          'batch_size': cfg.train_dataloader.batch_size, 'patch': crop}
     values = list(budgets.values())
     if any(value != values[0] for value in values):

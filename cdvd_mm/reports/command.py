@@ -39,7 +39,7 @@ def ablation(options: AblationOptions) -> None:
     """Train, test, and print the table."""
     from .ablation import find_rows, run_ablation, to_markdown
     table = run_ablation(find_rows(options.configs), options.out, options.data, options.seeds,
-                         options.cfg_options, options.iters, options.repeat)
+                         options.cfg_options, options.iters, options.repeat, options.seconds)
     sys.stdout.write(to_markdown(table))
 
 

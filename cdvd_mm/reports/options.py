@@ -71,6 +71,9 @@ class AblationOptions:
         shown_default='all rows')
     iters: int | None = option(None, 'train for so many steps; milestones and learning rates are '
                                'scaled along')
+    seconds: float | None = option(
+        None, 'train every row for about so much processor time, whatever a step takes it; in '
+        'place of equal numbers of steps')
     cfg_options: dict[str, Any] | None = option(None, 'override settings of every config')
 
 

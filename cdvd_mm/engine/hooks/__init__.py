@@ -6,8 +6,8 @@ from .monitor_hooks import StageMonitorHook, TrainingMonitorHook
 from .network_hooks import ActivationCheckpointingHook, CompileHook, FreezeHook
 from .non_finite_hook import NonFiniteHook
 from .progress_bar_hook import ProgressBarHook
-from .time_budget_hook import TimeBudgetHook
+from .time_budget_hook import StepTimeHook, TimeBudgetHook
 
 __all__ = ['ActivationCheckpointingHook', 'CheckpointCheckHook', 'CompileHook', 'FreezeHook',
            'InterruptHook', 'NonFiniteHook', 'ProgressBarHook', 'SafeCheckpointHook',
-           'StageMonitorHook', 'TimeBudgetHook', 'TrainingMonitorHook']
+           'StageMonitorHook', 'StepTimeHook', 'TimeBudgetHook', 'TrainingMonitorHook']

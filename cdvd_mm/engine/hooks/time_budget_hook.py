@@ -1,5 +1,6 @@
 """Train for a given time, to compare methods on equal terms."""
 
+import statistics
 import time
 
 from mmengine.dist import broadcast_object_list
@@ -53,3 +54,24 @@ class TimeBudgetHook(Hook):
                            f'{runner.iter} iterations')
         runner.save_checkpoint(runner.work_dir, self.checkpoint, save_optimizer=False,
                                save_param_scheduler=False, by_epoch=False)
+
+
+@HOOKS.register_module()
+class StepTimeHook(Hook):
+    """Measures the processor time of the main process's steps: other programs count little."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Look at the clock."""
+        self._times.append(time.process_time())
+
+    def seconds_a_step(self, warm_up: int = 0) -> float:
+        """Median, in seconds of all threads together.
+
+        Args:
+            warm_up (int): Steps that do not count, at the start.
+        """
+        times = self._times[warm_up:]
+        return statistics.median(after - before for before, after in zip(times, times[1:]))

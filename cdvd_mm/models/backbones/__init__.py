@@ -7,7 +7,7 @@ from .dstnet_plus import DSTNetPlus
 from .edvr_deblur_net import EDVRDeblurNet
 from .estrnn_net import ESTRNNNet
 from .stfan_net import STFANNet
-from .window_unet import WindowUNet
+from .window_unet import TripleUNet, WindowUNet
 
 __all__ = ['CDVDNet', 'CDVDNetNL', 'DSTNetPlus', 'EDVRDeblurNet', 'ESTRNNNet', 'STFANNet',
-           'SingleFrameCDVDNet', 'WindowUNet']
+           'SingleFrameCDVDNet', 'TripleUNet', 'WindowUNet']

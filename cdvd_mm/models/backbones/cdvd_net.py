@@ -62,6 +62,10 @@ class CDVDNet(BaseModule):
         predict_residual (bool): the restoration network's output is added to
             the middle frame, and starts at zero (``init_weights``). The paper
             predicts the frame itself.
+        reconstruction (dict, optional): config of another restoration network,
+            such as ``dict(type='TripleUNet')``: built with ``in_channels``, it
+            takes (n, in_channels, h, w) and gives the middle frames. Default:
+            None, that of the paper, of ``mid_channels`` and ``num_blocks``.
         flow_source (str): what later stages align their frames by:
             ``'restored'``, flow estimated anew between what the stage before
             restored (the paper, section 4.2, "effect of the cascaded
@@ -87,6 +91,7 @@ class CDVDNet(BaseModule):
                  flow_estimator: dict | None = PWCNET_ESTIMATOR,
                  prior: dict | None = RELEASED_PRIOR,
                  predict_residual: bool = False,
+                 reconstruction: dict | None = None,
                  flow_source: str = 'restored',
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -101,11 +106,14 @@ class CDVDNet(BaseModule):
         self.predict_residual = predict_residual
         self.flow_estimator: Any = None if flow_estimator is None else MODELS.build(flow_estimator)
         self.prior: Any = None if prior is None else MODELS.build(prior)
-        self.reconstruction = ReconstructionNet(
-            in_channels=9 if prior is None else 10,
+        in_channels = 9 if prior is None else 10
+        self.reconstruction: Any = ReconstructionNet(
+            in_channels=in_channels,
             channels=(mid_channels, 2 * mid_channels, 4 * mid_channels),
             num_blocks=num_blocks,
-            zero_output=predict_residual)
+            zero_output=predict_residual
+        ) if reconstruction is None else MODELS.build(dict(reconstruction, in_channels=in_channels))
+        self.size_divisor = getattr(self.reconstruction, 'size_divisor', self.size_divisor)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Restore the centre frame of a window.

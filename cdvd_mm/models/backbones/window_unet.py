@@ -1,4 +1,4 @@
-"""A small U-Net, without flow, that restores the middle frame of a window at half size."""
+"""A small U-Net that restores the middle frame of a window, or of a triple, at half size."""
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +47,7 @@ class WindowUNet(BaseModule):
             the coarsest included. Default: (1, 1, 2).
         decoder_blocks (Sequence[int]): Residual blocks on the way up, listed from the finest size
             to the last but one. Default: (1, 1).
+        extra_channels (int): Channels of what ``forward`` gets besides the frames. Default: 0.
         init_cfg (dict, optional): Initialisation, see mmengine's BaseModule.
 
     Raises:
@@ -61,6 +62,7 @@ class WindowUNet(BaseModule):
                  channels: tuple[int, ...] = (48, 96, 160),
                  encoder_blocks: tuple[int, ...] = (1, 1, 2),
                  decoder_blocks: tuple[int, ...] = (1, 1),
+                 extra_channels: int = 0,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         if num_frames % 2 == 0:
@@ -73,7 +75,8 @@ class WindowUNet(BaseModule):
         self.num_frames = num_frames
         self.size_divisor = 2 ** len(channels)
         # detail of every frame, and the middle frame's brightness
-        self.conv_first = nn.Conv2d(num_frames * 12 + 3, channels[0], 3, 1, 1)
+        self.conv_first = nn.Conv2d(
+            num_frames * 12 + 3 + 4 * extra_channels, channels[0], 3, 1, 1)
         self.encoders = nn.ModuleList(map(_blocks, channels, encoder_blocks))
         self.downs = nn.ModuleList(
             nn.Conv2d(fine, coarse, 2, 2) for fine, coarse in zip(channels, channels[1:]))
@@ -83,12 +86,13 @@ class WindowUNet(BaseModule):
         self.conv_last = nn.Conv2d(channels[0], 12, 3, 1, 1)
         _set_to_zero(self.conv_last)
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, extra: Tensor | None = None) -> Tensor:
         """Restore the middle frame of a window.
 
         Args:
             frames (Tensor): Blurred frames (n, t, 3, h, w), RGB in [0, 1]; t is ``num_frames``, h
                 and w are multiples of ``size_divisor``.
+            extra (Tensor, optional): (n, extra_channels, h, w). Default: None.
 
         Returns:
             Tensor: Restored middle frame (n, 3, h, w), not clamped.
@@ -104,7 +108,10 @@ class WindowUNet(BaseModule):
                              f'{self.size_divisor}, found {frames.shape[-2]}x{frames.shape[-1]}; '
                              'pad the frames first.')
         middle = frames[:, self.num_frames // 2]
-        x = _rearranged(frames, middle).contiguous(memory_format=torch.channels_last)
+        x = _rearranged(frames, middle)
+        if extra is not None:
+            x = torch.cat((x, F.pixel_unshuffle(extra, 2)), dim=1)
+        x = x.contiguous(memory_format=torch.channels_last)
         x = torch.relu(self.conv_first(x))  # (n, c, h / 2, w / 2)
         skips = []
         for level, encoder in enumerate(self.encoders):
@@ -116,6 +123,32 @@ class WindowUNet(BaseModule):
             x = skips[level] + F.pixel_shuffle(self.ups[level](x), 2)  # twice the size
             x = self.decoders[level](x)
         return middle + OUTPUT_SCALE * F.pixel_shuffle(self.conv_last(x), 2)  # (n, 3, h, w)
+
+
+@MODELS.register_module()
+class TripleUNet(WindowUNet):
+    """The same for three aligned frames and S: ``CDVDNet(reconstruction=dict(type='TripleUNet'))``.
+
+    Args:
+        in_channels (int): 9, or 10 with S.
+        **kwargs: Of :class:`WindowUNet`.
+    """
+
+    def __init__(self, in_channels: int = 10, **kwargs) -> None:
+        super().__init__(num_frames=3, extra_channels=in_channels - 9, **kwargs)
+
+    def forward(self, inputs: Tensor) -> Tensor:  # type: ignore[override]
+        """Restore the middle of three frames.
+
+        Args:
+            inputs (Tensor): (n, in_channels, h, w): previous, middle and next frame, RGB in
+                [0, 1], the outer ones warped to the middle one, and S.
+
+        Returns:
+            Tensor: Restored middle frame (n, 3, h, w), not clamped.
+        """
+        extra = inputs[:, 9:] if inputs.shape[1] > 9 else None
+        return super().forward(inputs[:, :9].unflatten(1, (3, 3)), extra)
 
 
 def _rearranged(frames: Tensor, middle: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 from .cascaded_restorer import CascadedRestorer
 from .clip_restorer import ClipRestorer
+from .flow_trainer import FlowTrainer
 from .mmagic_restorers import BasicVSRDeblur, EDVRDeblur
 from .recurrent_restorer import RecurrentRestorer
 
-__all__ = ['BasicVSRDeblur', 'CascadedRestorer', 'ClipRestorer', 'EDVRDeblur',
+__all__ = ['BasicVSRDeblur', 'CascadedRestorer', 'ClipRestorer', 'EDVRDeblur', 'FlowTrainer',
            'RecurrentRestorer']
