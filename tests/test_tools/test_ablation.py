@@ -107,3 +107,15 @@ def test_single_frame_starts_at_the_blurred_frame_as_the_other_rows_do():
     clip = torch.rand(1, 5, 3, 16, 16)
     with torch.no_grad():
         torch.testing.assert_close(net(clip), clip[:, 2])
+
+
+def test_rows_get_equal_processor_time(make_dataset, tmp_path, capsys):
+    data = make_dataset(train={'a': 8}, test={'b': 8})
+    arguments = [ROWS[0], '--data', str(data), '--out', str(tmp_path / 'out'), '--seconds', '0.5',
+                 '--cfg-options', *(f'{key}={value}' for key, value in SMALL.items())]
+    assert tool().main(arguments) == 0
+    assert 'seconds of processor time 0.5' in capsys.readouterr().out
+    measured = json.loads((tmp_path / 'out/no_flow.steps').read_text())
+    run = json.loads((tmp_path / 'out/no_flow-0/result.json').read_text())
+    assert 0 < measured < 0.5 and run['iterations'] == round(0.5 / measured)
+    assert tool().main(arguments) == 0  # measured once: the row is taken over

@@ -2,6 +2,7 @@
 
 import logging
 import os.path as osp
+import re
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
@@ -16,7 +17,9 @@ class PretrainedEstimator(BaseModule):
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=FILE)``
             loads the *network's* weights, strictly. With ``required=False`` a
             file that is not there is a warning, and the network starts
-            untrained. None: the network's own initialisation.
+            untrained. ``prefix='generator.estimator'`` for a file of
+            :class:`~cdvd_mm.models.restorers.flow_trainer.FlowTrainer`. None:
+            the network's own initialisation.
 
     Raises:
         ValueError: an ``init_cfg`` of another type; on initialisation: weights
@@ -36,6 +39,7 @@ class PretrainedEstimator(BaseModule):
         super().__init__(init_cfg=None)
         self.checkpoint = init_cfg['checkpoint'] if init_cfg else None
         self.checkpoint_required = bool(init_cfg and init_cfg.get('required', True))
+        self.prefix = init_cfg.get('prefix', '') if init_cfg else ''
         self.estimator = estimator
 
     def init_weights(self) -> None:
@@ -45,7 +49,9 @@ class PretrainedEstimator(BaseModule):
             return
         self._is_init = True  # nothing is left to draw: the file holds every weight
         try:
-            load_checkpoint(self.estimator, self.checkpoint, map_location='cpu', strict=True)
+            prefix = rf'^(module\.)?({re.escape(self.prefix)}\.)?'
+            load_checkpoint(self.estimator, self.checkpoint, map_location='cpu', strict=True,
+                            revise_keys=[(prefix, '')])
         except RuntimeError as error:
             raise ValueError(f'{self.checkpoint} does not hold the weights of '
                              f'{type(self.estimator).__name__}: {error}') from error

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cdvd_mm.models.backbones.window_unet import WindowUNet
+from cdvd_mm.models.backbones.window_unet import TripleUNet, WindowUNet
 
 
 def small(**settings):
@@ -79,3 +79,31 @@ def test_wrong_settings_are_refused(settings, message):
 def test_wrong_shapes_are_refused(shape):
     with pytest.raises(ValueError, match='WindowUNet takes'):
         small()(torch.rand(shape))
+
+
+def test_a_triple_is_a_window_of_three_with_s_beside():
+    triple = trained(TripleUNet(channels=(8, 12, 16)))
+    window = small(num_frames=3)
+    weights = triple.state_dict()
+    weights['conv_first.weight'] = weights['conv_first.weight'][:, :39]  # 36 of frames, 3 of light
+    window.load_state_dict(weights)
+    inputs = torch.rand(2, 10, 16, 16)
+    inputs[:, 9] = 0
+    restored = triple(inputs)
+    torch.testing.assert_close(restored, window(inputs[:, :9].unflatten(1, (3, 3))))
+    inputs[:, 9] = 1
+    assert (triple(inputs) - restored).abs().mean() > 1e-3
+
+
+def test_a_cascade_of_triples_streams_as_it_restores_windows():
+    from cdvd_mm.models.backbones import CDVDNet
+    from cdvd_mm.models.streaming import build_streamer, stream_video
+    network = trained(CDVDNet(flow_estimator=None, reconstruction=dict(
+        type='cdvd_mm.TripleUNet', channels=(8, 12), encoder_blocks=(1, 1), decoder_blocks=(1, ))))
+    assert network.size_divisor == 4 and network.reconstruction.num_frames == 3
+    for param in network.parameters():
+        param.data *= 0.3
+    video = torch.rand(1, 7, 3, 16, 16)
+    with torch.no_grad():
+        streamed = stream_video(build_streamer(network), video)
+        torch.testing.assert_close(streamed[:, 3], network(video[:, 1:6]), atol=1e-5, rtol=1e-5)
