@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import cast
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -37,7 +38,7 @@ class Timeline:
         self._container = container
         self.start = Fraction(container.start_time or 0, av.time_base)
         self.num_jumps = 0
-        self.may_jump = bool(container.format.flags & int(Flags.ts_discont.value))
+        self.may_jump = bool(container.format.flags & cast(int, Flags.ts_discont.value))
         self._offset = -self.start
         self._last: Fraction | None = None  # time of the packet before this one
         self._streams: dict[int, tuple[Fraction, Fraction]] = {}  # last time, time expected next
@@ -124,7 +125,7 @@ class RisingTimes:
     """
 
     def __init__(self, output: OutputContainer) -> None:
-        self._step = 0 if output.format.flags & int(Flags.ts_nonstrict.value) else 1
+        self._step = 0 if output.format.flags & cast(int, Flags.ts_nonstrict.value) else 1
         self._last: dict[int, int] = {}
 
     def correct(self, packet: av.Packet) -> None:
