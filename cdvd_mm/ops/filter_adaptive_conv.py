@@ -35,16 +35,15 @@ class _FilterAdaptiveConv(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, padded: Tensor, kernels: Tensor, kernel_size: int) -> Tensor:
-        n, c = padded.shape[:2]
         h, w = kernels.shape[-2:]
         ctx.save_for_backward(padded, kernels)
         ctx.kernel_size = kernel_size
-        # (n, c * k * k, h, w) -> (n, c, k * k, h, w), taps row by row
-        taps = kernels.view(n, c, kernel_size**2, h, w)
+        # (n, c * k * k, h, w) -> (n, c, k * k, h, w), taps row by row; a view in any memory format
+        taps = kernels.unflatten(1, (-1, kernel_size**2))
         # half precision is summed up in float32
         dtype = torch.promote_types(padded.dtype, kernels.dtype)
         sum_dtype = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-        output = padded.new_zeros((n, c, h, w), dtype=sum_dtype)
+        output = torch.zeros_like(taps[:, :, 0], dtype=sum_dtype)  # in the kernels' memory format
         for tap in range(kernel_size**2):
             y, x = divmod(tap, kernel_size)
             output.addcmul_(padded[:, :, y:y + h, x:x + w], taps[:, :, tap])
@@ -55,9 +54,8 @@ class _FilterAdaptiveConv(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple:
         padded, kernels = ctx.saved_tensors
         kernel_size = ctx.kernel_size
-        n, c = padded.shape[:2]
         h, w = kernels.shape[-2:]
-        taps = kernels.view(n, c, kernel_size**2, h, w)
+        taps = kernels.unflatten(1, (-1, kernel_size**2))
         need_padded, need_kernels = ctx.needs_input_grad[:2]
         grad_padded = torch.zeros_like(padded, dtype=grad.dtype) if need_padded else None
         grad_taps = torch.empty_like(taps) if need_kernels else None
@@ -68,7 +66,7 @@ class _FilterAdaptiveConv(torch.autograd.Function):
             if grad_taps is not None:
                 grad_taps[:, :, tap] = grad * padded[:, :, y:y + h, x:x + w]
         return (None if grad_padded is None else grad_padded.to(padded.dtype),
-                None if grad_taps is None else grad_taps.view_as(kernels), None)
+                None if grad_taps is None else grad_taps.flatten(1, 2), None)
 
 
 def filter_adaptive_conv(features: Tensor,
@@ -102,4 +100,4 @@ def filter_adaptive_conv(features: Tensor,
     mode = 'constant' if padding_mode == 'zeros' else padding_mode
     # (n, c, h, w) -> (n, c, h + k - 1, w + k - 1)
     padded = F.pad(features, (margin, margin, margin, margin), mode=mode)
-    return _FilterAdaptiveConv.apply(padded, kernels.contiguous(), kernel_size)
+    return _FilterAdaptiveConv.apply(padded, kernels, kernel_size)

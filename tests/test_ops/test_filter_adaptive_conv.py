@@ -31,6 +31,23 @@ def test_equals_unfolding(device, kernel_size, padding_mode):
         torch.testing.assert_close(grad, expected_grad)
 
 
+@pytest.mark.parametrize('features_last', [True, False])
+def test_channels_last(device, features_last):
+    """The sum runs in the kernels' memory format: the same numbers, and no copy of the kernels."""
+    features = torch.randn(2, 3, 7, 9, device=device, requires_grad=True)
+    kernels = torch.randn(2, 27, 7, 9, device=device, requires_grad=True)
+    last = [x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+            for x in (features, kernels)]
+    if not features_last:
+        last[0] = features.detach().clone().requires_grad_()
+    expected, output = (filter_adaptive_conv(*pair, 3) for pair in ((features, kernels), last))
+    assert output.equal(expected) and output.is_contiguous(memory_format=torch.channels_last)
+    weights = torch.randn_like(expected)
+    for x, y in zip((features, kernels), last):
+        ours, = torch.autograd.grad((output * weights).sum(), y, retain_graph=True)
+        assert ours.equal(torch.autograd.grad((expected * weights).sum(), x, retain_graph=True)[0])
+
+
 def test_known_values(device):
     features = torch.arange(12., device=device).view(1, 1, 3, 4)
     identity = torch.zeros(1, 9, 3, 4, device=device)
