@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mmengine.logging import print_log
 
 from cdvd_mm.data_tools.demo import make_demo_data
-from cdvd_mm.engine.config import load_config
+from cdvd_mm.engine.config import load_config, resolve
 from cdvd_mm.engine.launch import train
 from cdvd_mm.reports.options import CompareDemoOptions, CompareOptions
 from cdvd_mm.weights import SHIPPED_CONFIG
@@ -37,7 +37,7 @@ def train_alike(configs: Sequence[str], data_root: str, work_dir: str,
     """
     models = []
     for path in configs:
-        name = os.path.splitext(os.path.basename(path))[0]
+        name = os.path.splitext(os.path.basename(resolve(path)))[0]
         cfg = load_config(path, work_dir=os.path.join(work_dir, name))
         cfg.train_dataloader.dataset.data_root = data_root
         cfg.custom_hooks = [{'type': 'ProgressBarHook'},
