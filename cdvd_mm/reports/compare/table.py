@@ -94,7 +94,7 @@ def explanations(comparison: Comparison) -> list[str]:
             'MACs per frame: multiply-adds for a frame of 256x256, padding included; convolutions, '
             'deformable and filter-adaptive convolution, correlation and matrix products. Of '
             'models that go through whole videos: what a frame more costs. Published numbers are '
-            'counted in other ways (docs/en/compare.md).',
+            'counted in several ways (docs/en/compare.md).',
             'Peak memory: of the same call, weights and frames included; allocated by PyTorch on a '
             'GPU, held by tensors on a CPU.']
     if comparison.dataset is None:
