@@ -1,26 +1,28 @@
 """Colour conversion between decoded frames and RGB arrays.
 
-swscale is asked for full chroma interpolation and accurate rounding (its
-defaults darken the picture by almost one 8-bit step in a round trip), and is
-told matrix and range explicitly, from the stream's tags or, where a stream has
-none, from the usual guess (BT.709 from 720 lines on, BT.601 below).
+swscale brings chroma to full size and back (with its accurate settings: the defaults darken the
+picture by almost one 8-bit step in a round trip) and leaves the values alone. Matrix and range are
+applied here: swscale's own conversion shifts full range chroma by half a step. They come from the
+stream's tags or, where a stream has none, from the usual guess (BT.709 from 720 lines on, BT.601
+below).
 """
 
 import dataclasses
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import ColorRange
 
 # SWS_BICUBIC, SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND
 _SWS_FLAGS = 0x4 | 0x2000 | 0x4000 | 0x40000
 
-# AVColorSpace of the stream -> coefficients of swscale: 1 BT.709, 4 FCC, 5 BT.601, 7 SMPTE 240M,
-# 9 BT.2020 (as numbers: older PyAV lacks some of the names)
-_BT709, _BT601 = 1, 5
-_MATRICES = {1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}
+# AVColorSpace -> weights of red and blue in luma
+_WEIGHTS = {1: (.2126, .0722), 4: (.30, .11), 5: (.299, .114), 6: (.299, .114), 7: (.212, .087),
+            9: (.2627, .0593), 10: (.2627, .0593)}
+_YCGCO = 8
 _UNSPECIFIED = 2
-_FULL_RANGE = int(ColorRange.JPEG)
+_LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,21 +34,28 @@ class ColorTags:
         matrix (int): ``AVColorSpace`` (1 BT.709, 5/6 BT.601, 9 BT.2020, 2 unknown).
         primaries (int): ``AVColorPrimaries``.
         transfer (int): ``AVColorTransferCharacteristic``.
+        lines (int): Height of the source's pictures, for the guess of an unknown matrix.
     """
 
     range: int = 0
     matrix: int = _UNSPECIFIED
     primaries: int = _UNSPECIFIED
     transfer: int = _UNSPECIFIED
+    lines: int = 0
 
-    def coefficients(self, height: int) -> int:
-        """The matrix of swscale for a picture of this height."""
-        guess = _BT709 if height >= 720 else _BT601
-        return _MATRICES.get(self.matrix, guess)
+    def forward(self) -> np.ndarray:
+        """The matrix (3, 3) from RGB in [0, 1] to luma in [0, 1] and chroma in [-0.5, 0.5]."""
+        if self.matrix == _YCGCO:
+            return np.array([[.25, .5, .25], [-.25, .5, -.25], [.5, 0, -.5]])
+        red, blue = _WEIGHTS.get(self.matrix, _WEIGHTS[1 if self.lines >= 720 else 5])
+        luma = np.array([red, 1 - red - blue, blue])
+        return np.stack((luma, (np.eye(3)[2] - luma) / (2 - 2 * blue),
+                         (np.eye(3)[0] - luma) / (2 - 2 * red)))
 
     def is_full(self, pix_fmt: str) -> bool:
-        """Whether samples use the full range (the ``yuvj`` formats always do)."""
-        return self.range == _FULL_RANGE or pix_fmt.startswith('yuvj')
+        """Whether samples use the full range (the ``yuvj`` formats always do, grey mostly)."""
+        return pix_fmt.startswith('yuvj') or self.range == _FULL or (
+            self.range != _LIMITED and pix_fmt.startswith(('gray', 'ya')))
 
 
 def frame_to_rgb(frame: av.VideoFrame, tags: ColorTags, deep: bool) -> np.ndarray:
@@ -60,14 +69,19 @@ def frame_to_rgb(frame: av.VideoFrame, tags: ColorTags, deep: bool) -> np.ndarra
     Returns:
         np.ndarray: (h, w, 3), RGB, uint8 in [0, 255] or uint16 in [0, 65535].
     """
-    full = ColorRange.JPEG if tags.is_full(frame.format.name) else ColorRange.MPEG
-    if frame.format.is_rgb:
-        full = ColorRange.JPEG
-    matrix = tags.coefficients(frame.height)
-    rgb = frame.reformat(
-        format='rgb48le' if deep else 'rgb24', interpolation=_SWS_FLAGS, src_colorspace=matrix,
-        dst_colorspace=matrix, src_color_range=full, dst_color_range=ColorRange.JPEG)
-    return rgb.to_ndarray()
+    name = frame.format.name
+    if frame.format.is_rgb or frame.format.has_palette:
+        return frame.reformat(format='rgb48le' if deep else 'rgb24', interpolation=_SWS_FLAGS,
+                              dst_color_range=_FULL).to_ndarray()
+    full, depth = tags.is_full(name), frame.format.components[0].bits
+    whole = chroma_of(frame.format) == '444' and not name.startswith(('gray', 'ya'))
+    bits = depth if whole else 16
+    planes = _read_planes(_same_values(frame, _name_444(bits), full))
+    scale, offset = _samples(bits, depth, full)
+    inverse = np.linalg.inv(tags.forward()) * (65535 if deep else 255) / scale
+    rgb = cv2.transform(planes.astype(np.uint16, copy=False),
+                        np.column_stack((inverse, -inverse @ offset)))
+    return rgb if deep else np.minimum(rgb, 255).astype(np.uint8)
 
 
 def rgb_to_frame(image: np.ndarray, pix_fmt: str, tags: ColorTags) -> av.VideoFrame:
@@ -81,18 +95,76 @@ def rgb_to_frame(image: np.ndarray, pix_fmt: str, tags: ColorTags) -> av.VideoFr
     Returns:
         av.VideoFrame: Frame in ``pix_fmt``, tagged.
     """
-    deep = image.dtype == np.uint16
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb48le' if deep else 'rgb24')
-    if pix_fmt == frame.format.name:
+    deep, target = image.dtype == np.uint16, av.VideoFormat(pix_fmt)
+    if target.is_rgb:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image),
+                                           'rgb48le' if deep else 'rgb24')
+        frame = frame.reformat(format=pix_fmt, interpolation=_SWS_FLAGS)
+    else:
+        full, bits = tags.is_full(pix_fmt), target.components[0].bits
+        scale, offset = _samples(bits, bits, full)
+        forward = tags.forward() * scale[:, None] / (65535 if deep else 255)
+        planes = cv2.transform(image.astype(np.uint16, copy=False),
+                               np.column_stack((forward, offset)))
+        frame = _same_values(_write_planes(np.minimum(planes, (1 << bits) - 1), bits), pix_fmt,
+                             full)
+        frame.color_range = (_FULL if full else _LIMITED) if tags.range else 0
+        frame.colorspace = tags.matrix
+    frame.color_primaries = tags.primaries
+    frame.color_trc = tags.transfer
+    return frame
+
+
+def chroma_of(pix_fmt: av.VideoFormat) -> str:
+    """How chroma is sampled, '444', '422', '420', '440', '411' or '410'; grey counts as 4:2:0."""
+    if pix_fmt.is_rgb:
+        return '444'
+    if pix_fmt.has_palette or len(pix_fmt.components) < 3:
+        return '420'
+    return {(1, 1): '444', (2, 1): '422', (1, 2): '440', (4, 1): '411', (4, 4): '410'}.get(
+        (64 // pix_fmt.chroma_width(64), 64 // pix_fmt.chroma_height(64)), '420')
+
+
+def has_alpha(pix_fmt: av.VideoFormat) -> bool:
+    """Whether a format has transparency (a palette's is not known before it is looked at)."""
+    return any(component.is_alpha for component in pix_fmt.components)
+
+
+def _name_444(bits: int) -> str:
+    return 'yuv444p' if bits == 8 else f'yuv444p{bits}le'
+
+
+def _samples(bits: int, depth: int, full: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset (3, ) of luma and chroma of so many bits, of which ``depth`` count."""
+    step = 1 << (bits - 8)
+    white = ((1 << depth) - 1) << (bits - depth)
+    scale = (white, white, white) if full else (219 * step, 224 * step, 224 * step)
+    return np.array(scale, float), np.array((0 if full else 16, 128, 128), float) * step
+
+
+def _same_values(frame: av.VideoFrame, pix_fmt: str, full: bool) -> av.VideoFrame:
+    """Another layout; range and matrix stay."""
+    if frame.format.name == pix_fmt:
         return frame
-    full = ColorRange.JPEG if tags.is_full(pix_fmt) else ColorRange.MPEG
-    matrix = tags.coefficients(frame.height)
-    out = frame.reformat(
-        format=pix_fmt, interpolation=_SWS_FLAGS, src_colorspace=matrix, dst_colorspace=matrix,
-        src_color_range=ColorRange.JPEG, dst_color_range=full)
-    if not out.format.is_rgb:
-        out.color_range = int(full) if tags.range else 0
-        out.colorspace = tags.matrix
-    out.color_primaries = tags.primaries
-    out.color_trc = tags.transfer
-    return out
+    kind = _FULL if full else _LIMITED
+    return frame.reformat(format=pix_fmt, interpolation=_SWS_FLAGS, src_colorspace=1,
+                          dst_colorspace=1, src_color_range=kind, dst_color_range=kind)
+
+
+def _read_planes(frame: av.VideoFrame) -> np.ndarray:
+    """The samples (h, w, 3) of a frame in a planar 4:4:4 format."""
+    kind = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
+    return cv2.merge([
+        np.frombuffer(plane, kind).reshape(frame.height, -1)[:, :frame.width]
+        for plane in frame.planes[:3]])
+
+
+def _write_planes(samples: np.ndarray, bits: int) -> av.VideoFrame:
+    """A planar 4:4:4 frame of samples (h, w, 3)."""
+    height, width = samples.shape[:2]
+    frame = av.VideoFrame(width, height, _name_444(bits))
+    kind = np.uint8 if bits == 8 else np.uint16
+    for plane, channel in zip(frame.planes, cv2.split(samples)):
+        rows = np.frombuffer(plane, kind).reshape(height, -1)
+        rows[:, :width] = channel
+    return frame

@@ -109,7 +109,13 @@ class SegmentEncoder:
         self._palette = _Palette(spec) if spec.codec == 'gif' else None
 
     def encode(self, image: np.ndarray, pts: int, duration: int) -> None:
-        """Encode a frame (h, w, 3), RGB, uint8 or uint16, shown at ``pts``."""
+        """Encode a frame (h, w, 3), RGB, uint8 or uint16, shown at ``pts``.
+
+        One that is smaller than what is encoded is filled up with its last row and column.
+        """
+        below, beside = self.spec.height - image.shape[0], self.spec.width - image.shape[1]
+        if below or beside:
+            image = np.pad(image, ((0, below), (0, beside), (0, 0)), 'edge')
         if self._palette is not None:
             if image.dtype == np.uint16:
                 image = (image // 257).astype(np.uint8)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 
-from .color import ColorTags
+from .color import ColorTags, chroma_of, has_alpha
 from .frames import VideoInfo
 from .orientation import can_store_rotation
 
@@ -59,6 +59,12 @@ _QUALITIES = {
     'prores_ks': _Quality(('profile', ), 3, 0, 5),
     'mpeg4': _Quality(('qmin', 'qmax'), 2, 1, 31),
 }
+# Encoders that take odd sides with subsampled chroma, those whose transparency players know, and
+# those that have the limited range alone.
+_TAKES_ODD = {'libvpx-vp9', 'libaom-av1', 'ffv1'}
+_WITH_ALPHA = {'prores_ks', 'libvpx', 'libvpx-vp9', 'ffv1'}
+_LIMITED_ALONE = {'prores', 'prores_aw', 'prores_ks', 'mpeg1video', 'mpeg2video', 'mpeg4', 'flv',
+                  'h263', 'dvvideo'}
 _DEFAULTS = {
     'libx264': {'preset': 'medium'},
     'libx265': {'preset': 'medium', 'x265-params': 'log-level=error'},
@@ -120,35 +126,83 @@ def _encoder_options(codec: str, quality: float | None,
 
 
 def _pixel_format(codec: str, info: VideoInfo, odd: tuple[bool, bool]) -> str:
-    """The encoder's pixel format that is closest to the input's."""
+    """The encoder's pixel format that is closest to the input's.
+
+    The same chroma and the same depth, else the next that holds them, else the next below. Odd
+    sides of pictures from a folder are kept by full chroma; those of films are filled up, see
+    :func:`_even`.
+    """
     offered = [f.name for f in av.codec.Codec(codec, 'w').video_formats or ()]
     if codec == 'gif':
         return 'pal8'
-    is_rgb = av.VideoFormat(info.pix_fmt).is_rgb or info.pix_fmt == 'pal8'
-    if codec == 'ffv1' and is_rgb:
-        return 'bgr0' if info.bit_depth == 8 else 'gbrp16le'
-    layout = '420'
-    for name in ('422', '444', '440', '411'):
-        if f'yuv{name}' in info.pix_fmt or f'yuvj{name}' in info.pix_fmt:
-            layout = name
-    if codec != 'libvpx-vp9' and codec != 'ffv1':
-        if odd[1] and layout in ('420', '440'):
+    source, bits = av.VideoFormat(info.pix_fmt), max(8, info.bit_depth)
+    if codec == 'ffv1' and (source.is_rgb or source.has_palette):
+        names = ('bgra', 'gbrap16le') if info.alpha else ('bgr0', 'gbrp16le')
+        return names[bits > 8]
+    layout = chroma_of(source)
+    if source.is_rgb and (info.is_folder or not source.is_planar):
+        layout = '420'  # of pictures and screen recordings: what plays everywhere
+        if any(odd) and codec not in _TAKES_ODD:
             layout = '444' if odd[0] else '422'
-        if odd[0] and layout in ('420', '422', '411'):
-            layout = '444'
-    depths = {8: ('',), 9: ('10le', ''), 10: ('10le', '12le', '')}.get(
-        info.bit_depth, ('12le', '10le', '') if info.bit_depth == 12 else ('10le', '12le', ''))
-    layouts = {'420': ('420', '422', '444'), '422': ('422', '444', '420')}.get(
-        layout, (layout, '444', '422', '420'))
-    for depth in depths + ('', '10le'):
-        for name in layouts:
-            if name == '420' and any(odd) and layout != '420':
-                continue  # would need even sides
-            if f'yuv{name}p{depth}' in offered:
-                return f'yuv{name}p{depth}'
+    layouts = {'420': ('420', '422', '444'), '410': ('420', '422', '444'),
+               '411': ('411', '422', '444', '420'), '422': ('422', '444', '420'),
+               '440': ('440', '444', '422', '420')}.get(layout, ('444', '422', '420'))
+    depths = {8: (8, 10), 9: (9, 10, 12, 8), 10: (10, 12, 8), 12: (12, 10, 8)}.get(
+        bits, (bits, 10, 12, 8))
+    for kind in ('yuva', 'yuv')[not (info.alpha and codec in _WITH_ALPHA):]:
+        for depth in depths:
+            for name in layouts:
+                if f'{kind}{name}p{_depth_suffix(depth)}' in offered:
+                    return f'{kind}{name}p{_depth_suffix(depth)}'
+    for packed in ('rgba', 'argb', 'rgb24') if info.alpha else ('rgb24', 'bgr0'):
+        if packed in offered:
+            return packed
     raise ValueError(
         f'the encoder {codec} offers no pixel format for this {info.width}x{info.height} input '
-        f'({", ".join(offered)}); choose another codec (libx264 takes odd sizes)')
+        f'({", ".join(offered)}); choose another codec (libx264 takes all)')
+
+
+def _depth_suffix(bits: int) -> str:
+    return '' if bits == 8 else f'{bits}le'
+
+
+def _even(codec: str, pix_fmt: str, size: tuple[int, int]) -> tuple[int, int]:
+    """The size that is encoded: no half samples of chroma, but for encoders that take them."""
+    chroma = chroma_of(av.VideoFormat(pix_fmt))
+    if codec in _TAKES_ODD or pix_fmt == 'pal8':
+        return size
+    across = {'420': 2, '422': 2, '411': 4, '410': 4}.get(chroma, 1)
+    down = {'420': 2, '440': 2, '410': 4}.get(chroma, 1)
+    return size[0] + -size[0] % across, size[1] + -size[1] % down
+
+
+def _losses(info: VideoInfo, codec: str, pix_fmt: str, container: str, size: tuple[int, int],
+            encoded: tuple[int, int]) -> list[str]:
+    """What of the pictures the encoder or container cannot hold, in words."""
+    losses, source, target = [], av.VideoFormat(info.pix_fmt), av.VideoFormat(pix_fmt)
+    if encoded != size:
+        losses.append(
+            f'the size {size[0]}x{size[1]}: {pix_fmt} needs even sides, so the last row or column '
+            f'is repeated to {encoded[0]}x{encoded[1]}; --codec vp9 keeps the size, and so does '
+            '--codec-options pix_fmt=yuv444p, which few players show')
+    elif any(side % 2 for side in size) and chroma_of(target) != chroma_of(source) \
+            and codec in ('libx264', 'libx265') and source.is_rgb:
+        losses.append(f'the size {size[0]}x{size[1]} is odd and kept by {pix_fmt}, which few '
+                      'players show: --codec vp9 or a folder of pictures are other choices')
+    if info.alpha and not has_alpha(target) and container != 'gif':
+        losses.append('transparency: --codec prores in mov, vp9 in webm, ffv1 in mkv and a folder '
+                      'of PNG files keep it')
+    if not source.is_rgb and container != 'gif' and not info.is_folder:
+        before, after = chroma_of(source), chroma_of(target)
+        if after == '420' and before in ('444', '422', '440') or before == '444' != after:
+            losses.append(f'colour of {info.pix_fmt}: {codec} takes {pix_fmt}')
+    if container == 'webm' and info.sample_aspect_ratio != 1:
+        losses.append(f'pixels that are not square ({info.sample_aspect_ratio}): mp4, mov and mkv '
+                      'keep them')
+    if container == 'gif' and info.rate > 50:
+        losses.append(f'{float(info.rate):g} frames a second: GIF has none above 50 that every '
+                      'player shows')
+    return losses
 
 
 def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
@@ -163,7 +217,7 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
         codec (str, optional): Encoder, or h264, h265, vp9, av1, ffv1, prores.
             Default: H.264 (more than 8 bits: H.265), VP9 (AV1) for webm.
         quality (float, optional): The encoder's constant quality (CRF).
-        codec_options (dict[str, str], optional): Further options of the encoder.
+        codec_options (dict[str, str], optional): Further options of the encoder, and ``pix_fmt``.
 
     Returns:
         EncodeSpec: What :class:`SegmentEncoder` and :func:`write_container` need.
@@ -178,8 +232,8 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
     container = CONTAINERS[suffix]
     deep = info.bit_depth > 8
     if codec is None:
-        codec = {'gif': 'gif', 'webm': 'libsvtav1' if deep else 'libvpx-vp9'}.get(
-            container, 'libx265' if deep else 'libx264')
+        codec = {'gif': 'gif', 'webm': 'libsvtav1' if deep and not info.alpha else 'libvpx-vp9'
+                 }.get(container, 'libx265' if deep else 'libx264')
     codec = _ALIASES.get(codec.lower(), codec)
     try:
         available = av.codec.Codec(codec, 'w')
@@ -188,26 +242,32 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
                          f'{", ".join(sorted(_ALIASES) + ["ffv1"])}') from error
     if available.type != 'video':
         raise ValueError(f'{codec!r} is an encoder for {available.type}, not for video')
-    options = _encoder_options(codec, quality, codec_options or {})
-    width, height = size
-    pix_fmt = _pixel_format(codec, info, (width % 2 == 1, height % 2 == 1))
-    color = info.color
+    own = dict(codec_options or {})
+    chosen = own.pop('pix_fmt', None)
+    offered = [f.name for f in available.video_formats or ()]
+    if chosen is not None and chosen not in offered:
+        raise ValueError(f'pix_fmt={chosen} is not possible with {codec}: expected one of '
+                         f'{", ".join(offered)}')
+    pix_fmt = chosen or _pixel_format(codec, info, (size[0] % 2 == 1, size[1] % 2 == 1))
     target = av.VideoFormat(pix_fmt)
+    if codec == 'prores_ks' and quality is None and chroma_of(target) == '444':
+        own.setdefault('profile', '4')
+    options = _encoder_options(codec, quality, own)
+    width, height = size if chosen else _even(codec, pix_fmt, size)
+    color, source = info.color, av.VideoFormat(info.pix_fmt)
     if target.is_rgb or pix_fmt == 'pal8':
-        color = ColorTags(range=2, matrix=0, primaries=color.primaries, transfer=color.transfer)
-    elif av.VideoFormat(info.pix_fmt).is_rgb or info.pix_fmt == 'pal8':
+        color = dataclasses.replace(color, range=2, matrix=0)
+    elif source.is_rgb or source.has_palette:
         color = ColorTags(range=1, matrix=1, primaries=1, transfer=1)
-    losses = []
-    if container == 'webm' and info.sample_aspect_ratio != 1:
-        losses.append(f'pixels that are not square ({info.sample_aspect_ratio}): mp4, mov and mkv '
-                      'keep them')
-    time_base = Fraction(1, 100) if container == 'gif' else info.time_base
+    elif codec in _LIMITED_ALONE:
+        color = dataclasses.replace(color, range=1)
     spec = EncodeSpec(
         container=container, codec=codec, options=tuple(sorted(options.items())),
-        pix_fmt=pix_fmt, width=width, height=height, rate=info.rate, time_base=time_base,
+        pix_fmt=pix_fmt, width=width, height=height, rate=info.rate,
+        time_base=Fraction(1, 100) if container == 'gif' else info.time_base,
         sample_aspect_ratio=info.sample_aspect_ratio, color=color,
         display_matrix=info.display_matrix if can_store_rotation(container) else None,
-        losses=tuple(losses))
+        losses=tuple(_losses(info, codec, pix_fmt, container, size, (width, height))))
     with av.open(io.BytesIO(), 'w', format=container) as probe:
         if codec not in probe.supported_codecs and available.name not in probe.supported_codecs:
             try:

@@ -92,7 +92,8 @@ class VideoReader(FrameReader):
         components = first.format.components
         color = ColorTags(
             range=int(first.color_range), matrix=int(first.colorspace),
-            primaries=int(context.color_primaries), transfer=int(context.color_trc))
+            primaries=int(context.color_primaries), transfer=int(context.color_trc),
+            lines=first.height)
         if first.format.name.startswith('yuvj'):
             color = dataclasses.replace(color, range=2)
         if first.interlaced_frame:

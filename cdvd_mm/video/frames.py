@@ -36,6 +36,7 @@ class VideoInfo:
         duration (Fraction | None): Seconds, where the file says.
         first_pts (int): Timestamp of the first frame.
         is_folder (bool): A folder of frames.
+        alpha (bool): Frames come with transparency.
     """
 
     width: int
@@ -52,6 +53,7 @@ class VideoInfo:
     duration: Fraction | None = None
     first_pts: int = 0
     is_folder: bool = False
+    alpha: bool = False
 
 
 @dataclasses.dataclass
