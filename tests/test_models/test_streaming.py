@@ -125,7 +125,8 @@ def test_middle_of_a_video_needs_only_its_context():
 SMALL = {'mid_channels': 4, 'num_blocks': 1}
 NETWORKS = {
     'CDVDNet': [SMALL, SMALL | {'flow_source': 'blurred'}, SMALL | {'predict_residual': True},
-                SMALL | {'prior': None}, SMALL | {'flow_estimator': None}],
+                SMALL | {'prior': None}, SMALL | {'flow_estimator': None},
+                SMALL | {'reconstruction': {'type': 'TripleUNet', 'channels': (4, 6, 8)}}],
     'SingleFrameCDVDNet': [SMALL],
     'EDVRDeblurNet': [{'mid_channels': 4, 'num_frames': 3, 'deform_groups': 2,
                        'num_blocks_extraction': 1, 'num_blocks_reconstruction': 1}],
@@ -135,6 +136,8 @@ NETWORKS = {
     'ESTRNNNet': [SMALL],
     'WindowUNet': [{'num_frames': 3, 'channels': (4, 6, 8)}],
 }
+# What restores triples inside of a cascade sees no video of its own.
+PARTS = {'TripleUNet'}
 # The most specific one counts.
 KINDS = (CascadeNetwork, RecurrentNetwork, WindowNetwork, ClipNetwork)
 
@@ -171,7 +174,7 @@ def whole_video(net: torch.nn.Module, frames: list[torch.Tensor]) -> list[torch.
 
 
 def test_every_network_has_a_case():
-    assert registered() == set(NETWORKS)
+    assert registered() - PARTS == set(NETWORKS)
 
 
 @pytest.mark.parametrize('name, options', [(name, options) for name, cases in NETWORKS.items()
