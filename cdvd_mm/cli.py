@@ -13,12 +13,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from cdvd_mm.compat.versions import MissingParentError
+from cdvd_mm.errors import WRONG_USAGE, guarded
 from cdvd_mm.options import add_options, from_args, load
-from cdvd_mm.requirements import EXTRAS, of_group
 from cdvd_mm.version import __version__
-
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +112,7 @@ def make_parser(name: str, prog: str | None = None) -> argparse.ArgumentParser:
 
 
 def run(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Run a sub-command; what a user can get wrong ends in one line on stderr.
+    """Run a sub-command; whatever goes wrong ends in one line on stderr.
 
     Args:
         name (str): A key of ``COMMANDS``.
@@ -123,21 +120,15 @@ def run(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -
         prog (str, optional): What to call the program.
 
     Returns:
-        int: 0: done; 1: an error; 130: interrupted; or what the command returns.
+        int: 0: done; 1: an error; 130: interrupted; 143: ended by SIGTERM; or what the command
+        returns.
     """
-    args = make_parser(name, prog).parse_intermixed_args(argv)
-    try:
+    def call() -> int | None:
+        args = make_parser(name, prog).parse_intermixed_args(argv)
         options = [from_args(args, load(cls)) for cls in COMMANDS[name].options]
-        return load(COMMANDS[name].call)(*options) or 0
-    except KeyboardInterrupt:
-        say('interrupted; the same command goes on where it can')
-        return INTERRUPTED
-    except Exception as error:
-        text = _explain(error)
-        if text is None or args.debug or os.environ.get('CDVD_MM_DEBUG'):
-            raise
-        say(f'error: {text}')
-        return FAILED
+        return load(COMMANDS[name].call)(*options)
+
+    return guarded(call, '--debug' in (sys.argv[1:] if argv is None else argv))
 
 
 def tool(name: str) -> Callable[[Sequence[str] | None], int]:
@@ -165,24 +156,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('command', metavar='COMMAND', choices=COMMANDS, help='one of those below')
     parser.parse_args(arguments)
     return WRONG_USAGE  # not reached: parse_args ends the process
-
-
-def say(text: str) -> None:
-    """A line for people: on stderr."""
-    sys.stderr.write(f'{text}\n')
-    sys.stderr.flush()
-
-
-def _explain(error: Exception) -> str | None:
-    """What to tell the user, or None where it is a mistake in the code."""
-    if isinstance(error, ImportError):
-        if isinstance(error, MissingParentError):
-            return str(error)
-        package = (error.name or '').partition('.')[0]
-        return next((f'{entry.name} is missing; to get it: {entry.get}'
-                     for entry in of_group(*EXTRAS) if entry.module == package), None)
-    if isinstance(error, (ValueError, OSError)):
-        return str(error)
-    from cdvd_mm.engine.loop import TrainingStopped
-    from cdvd_mm.inference.precision import OutOfMemoryError
-    return str(error) if isinstance(error, (TrainingStopped, OutOfMemoryError)) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cdvd_mm import cli
+from cdvd_mm.errors import Terminated
 from cdvd_mm.options import load
 from cdvd_mm.version import __version__
 
@@ -32,6 +34,7 @@ def say_help(run):
 import cdvd_mm
 check('cdvd_mm')
 from cdvd_mm import cli
+from cdvd_mm.errors import Terminated
 say_help(lambda: cli.main(['--help']))
 for name in cli.COMMANDS:
     say_help(lambda: cli.main([name, '--help']))
@@ -120,11 +123,34 @@ def test_errors_of_users_are_one_line(failing, capsys):
     assert 'interrupted' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('error', [TypeError('ours'), RuntimeError('ours'),
-                                   ModuleNotFoundError('ours', name='cdvd_mm.lost')])
-def test_mistakes_of_the_code_are_seen(failing, error):
-    with pytest.raises(type(error), match='ours'):
-        failing(error)
+@pytest.mark.parametrize('error', [TypeError('a\n\tb'), RuntimeError('a b'), KeyError('a b'),
+                                   RecursionError('a b'), ModuleNotFoundError('a b', name='lost')])
+def test_what_was_not_foreseen_names_its_place(failing, capsys, error):
+    """A config can raise anything: one line, with type and place."""
+    assert failing(error) == 1
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'error: {type(error).__name__}: ') and 'a b' in line
+    assert 'test_cli.py:' in line and '--debug' in line
+
+
+def test_signals_have_their_exit_codes(failing, capsys):
+    assert failing(Terminated(signal.SIGTERM, 'saved')) == 143
+    assert capsys.readouterr().err == 'saved\n'
+    assert failing(Terminated(signal.SIGUSR1)) == 128 + signal.SIGUSR1
+
+
+def test_system_errors_name_the_file(failing, capsys):
+    failing(PermissionError(13, 'Permission denied', '/a/b'))
+    assert capsys.readouterr().err == 'error: /a/b: Permission denied\n'
+
+
+def test_output_that_cannot_be_written_is_an_error():
+    """A full disk behind stdout: not the interpreter's last words, and not exit code 0."""
+    code = 'import sys; from cdvd_mm.errors import guarded; sys.exit(guarded(lambda: print("x")))'
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run([sys.executable, '-c', code], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr == 'error: [Errno 28] No space left on device\n'
 
 
 def test_debug_shows_where(failing, monkeypatch):

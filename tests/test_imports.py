@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'cdvd_mm'
 
 NETWORK_PARTS = {'torch', 'numpy', 'mmengine', 'mmcv', 'cdvd_mm.ops', 'cdvd_mm.registry'}
-FILES = {'cdvd_mm.files', 'cdvd_mm.names', 'cdvd_mm.options', 'cdvd_mm.progress', 'cdvd_mm.system',
-         'cdvd_mm.windows'}
+FILES = {'cdvd_mm.errors', 'cdvd_mm.files', 'cdvd_mm.names', 'cdvd_mm.options', 'cdvd_mm.progress',
+         'cdvd_mm.system', 'cdvd_mm.windows'}
 DATA = {'numpy', 'cv2', 'PIL', 'torch', 'mmengine', 'mmcv', 'mmagic.datasets', 'cdvd_mm.registry',
         'cdvd_mm.datasets'} | FILES
 ENGINE = NETWORK_PARTS | FILES | {'cv2', 'rich', 'mmagic.engine', 'mmagic.visualization'}
@@ -28,6 +28,7 @@ TOP = {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'mmengine', 'mmcv', 'mmagic', 'ma
 # specific entry counts; third-party packages that are optional are imported inside functions.
 ALLOWED = {
     'cdvd_mm.version': set(),
+    'cdvd_mm.errors': {'cdvd_mm.requirements'},
     'cdvd_mm.files': set(),
     'cdvd_mm.names': set(),
     'cdvd_mm.options': set(),
@@ -43,7 +44,7 @@ ALLOWED = {
     'cdvd_mm.trials': {'torch', 'numpy', 'av', 'mmcv', 'torchvision', 'cdvd_mm.ops',
                        'cdvd_mm.registry'},
     'cdvd_mm.compat': {'torch', 'torchvision', 'numpy', 'mmengine', 'mmcv', 'mmagic', 'safetensors',
-                       'yaml', 'cdvd_mm.ops', 'cdvd_mm.requirements'},
+                       'yaml', 'cdvd_mm.errors', 'cdvd_mm.ops', 'cdvd_mm.requirements'},
     'cdvd_mm.ops': {'torch', 'triton'},
     'cdvd_mm.weights': {'mmengine', 'safetensors', 'torch', 'cdvd_mm.files'},
     'cdvd_mm.models': NETWORK_PARTS | {'cdvd_mm.windows'},

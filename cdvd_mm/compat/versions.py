@@ -5,10 +5,11 @@ import sys
 import warnings
 from importlib import metadata
 
+from cdvd_mm.errors import UserError
 from cdvd_mm.requirements import INSTALL, Requirement, of_group, release
 
 
-class MissingParentError(ModuleNotFoundError):
+class MissingParentError(UserError, ModuleNotFoundError):
     """PyTorch, MMagic or another parent is not installed; the message says how to get it."""
 
 

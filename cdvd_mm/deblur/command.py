@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cdvd_mm.errors import exit_code, say, terminable
 from cdvd_mm.inference.options import InferenceOptions
 
 from .options import DeblurCommand, DeblurOptions
 from .parts import holds_parts, parts_folder
-
-INTERRUPTED = 130
 
 
 def deblur(files: DeblurCommand, inference: InferenceOptions, options: DeblurOptions) -> int:
@@ -27,7 +24,8 @@ def deblur(files: DeblurCommand, inference: InferenceOptions, options: DeblurOpt
 
     Returns:
         int: 0: done; 1: the input was damaged (what could be decoded is
-        restored), or the output is not as it should be; 130: interrupted.
+        restored), or the output is not as it should be; 130: interrupted;
+        143: ended by SIGTERM.
     """
     kept = parts_folder(Path(files.output))
     again = f'what is done is kept in {kept}; the same command goes on from there'
@@ -40,46 +38,25 @@ def deblur(files: DeblurCommand, inference: InferenceOptions, options: DeblurOpt
             from .inferencer import VideoDeblurInferencer  # only now: this takes seconds
             inferencer = VideoDeblurInferencer(files.config, files.checkpoint, files.cfg_options,
                                                **vars(inference))
-            with _progress(Path(files.source).name, files.quiet) as on_frame, _terminable():
+            with _progress(Path(files.source).name, files.quiet) as on_frame, terminable():
                 report = inferencer.run(plan, on_frame)
-    except KeyboardInterrupt:
-        _say(f'interrupted: {again}' if kept.exists() else 'interrupted')
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        say(f'interrupted: {again}' if kept.exists() else 'interrupted')
+        return exit_code(error)
     except Exception:
         if holds_parts(Path(files.output)):
-            _say(again)
+            say(again)
         raise
     speed = (report.num_frames - report.num_resumed) / max(report.seconds, 1e-9)
     resumed = f', {report.num_resumed} of them from an earlier run' if report.num_resumed else ''
     sys.stdout.write(f'{report.output}: {report.num_frames} frames{resumed}, '
                      f'{report.seconds:.1f} s, {speed:.3g} frames/s\n')
     if report.damage:
-        _say(f'warning: {files.source} is damaged ({"; ".join(report.damage)}); what could be '
+        say(f'warning: {files.source} is damaged ({"; ".join(report.damage)}); what could be '
              f'decoded is restored in {files.output}')
     if report.problems:
-        _say(f'warning: {report.output} is not as it should be: {"; ".join(report.problems)}')
+        say(f'warning: {report.output} is not as it should be: {"; ".join(report.problems)}')
     return 1 if report.damage or report.problems else 0
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f'{text}\n')
-    sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Treat a polite kill (a batch system's, say) as Ctrl-C."""
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Training and testing of a config through MMEngine's runner."""
 
 import os.path as osp
+import signal
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from cdvd_mm.compat.distributed import init_cpu_process_group
+from cdvd_mm.engine.hooks.interrupt_hook import InterruptHook
 from cdvd_mm.engine.runner import RestorationRunner
+from cdvd_mm.errors import Terminated
 from cdvd_mm.evaluation.configure import configure_test, leave_out_scored_frames
 
 
@@ -41,6 +44,7 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
         ValueError: A wrong setting, checkpoint or data folder, with what was
             found and what was expected.
         TrainingStopped: The training could not go on; the message says why.
+        Terminated: A signal ended the training, which was saved and was not requeued.
     """
     if amp:
         _use_amp(cfg, amp)
@@ -57,7 +61,15 @@ def train(cfg: Config, launcher: str = 'none', amp: str | None = None, resume: s
         cfg.load_from = None if resume == 'auto' else _existing(resume)
     runner = _build_runner(cfg, launcher)
     runner.train()
+    _raise_if_terminated(runner)
     return runner
+
+
+def _raise_if_terminated(runner: Runner) -> None:
+    for hook in runner.hooks:
+        if isinstance(hook, InterruptHook) and hook.ended_by is not None:
+            raise Terminated(hook.ended_by, f'{signal.Signals(hook.ended_by).name} ended the '
+                             f'training in {runner.work_dir}; --resume auto goes on')
 
 
 def test(cfg: Config, checkpoint: str, launcher: str = 'none', amp: bool = False,

@@ -22,6 +22,7 @@ from mmengine.registry import FUNCTIONS
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
+from cdvd_mm.errors import UserError
 from cdvd_mm.registry import DATASETS, LOOPS
 
 from .batches import (
@@ -39,7 +40,7 @@ LOST = (queue.Empty, OSError, EOFError, pickle.UnpicklingError)
 SAMPLERS = ('DefaultSampler', 'InfiniteSampler')
 
 
-class TrainingStopped(RuntimeError):
+class TrainingStopped(UserError, RuntimeError):
     """The training cannot go on; the message says why and how to resume."""
 
 

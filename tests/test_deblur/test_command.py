@@ -57,8 +57,9 @@ def test_command_with_what_is_no_video(tmp_path, model, capsys, content):
     assert 'error: ' in error and 'in.mp4' in error and len(error.splitlines()) == 1
 
 
-def test_command_interrupted_from_outside(tmp_path, model, repo_root):
-    """SIGINT: 130, what is done is kept, the same command finishes it."""
+@pytest.mark.parametrize('name, code', [('SIGINT', 130), ('SIGTERM', 143)])
+def test_command_interrupted_from_outside(tmp_path, model, repo_root, name, code):
+    """What is done is kept, the same command finishes it."""
     source = make_video(tmp_path / 'in.mp4', 150, (96, 64), options={'preset': 'ultrafast'})
     command = [sys.executable, str(repo_root / 'tools/deblur.py'), str(source),
                str(tmp_path / 'out.mp4'), *model, '--device', 'cpu', '--quiet',
@@ -70,9 +71,9 @@ def test_command_interrupted_from_outside(tmp_path, model, repo_root):
     deadline = time.time() + 120
     while time.time() < deadline and not list(parts.glob('*.pkt')) and process.poll() is None:
         time.sleep(.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     error = process.communicate(timeout=60)[1]
-    assert process.returncode == 130 and 'interrupted' in error, error
+    assert process.returncode == code and 'interrupted' in error, error
     assert not (tmp_path / 'out.mp4').exists()
     assert json.loads((parts / 'state.json').read_text())['complete'] is False
     assert cli.run('deblur', command[2:]) == 0

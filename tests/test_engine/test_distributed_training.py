@@ -73,7 +73,7 @@ def test_accumulation_equals_processes_and_changes_on_resume(tiny_data, tmp_path
 
     train(cfg('one'))
     assert train_in_processes(2, cfg('two'), prepare=lambda runner: runner.register_hook(
-        Interrupt())) == [0, 0]
+        Interrupt())) == [143, 143]
     one, two = tmp_path / 'one' / 'iter_10.pth', tmp_path / 'two' / 'interrupted.pth'
     states = [load_from_local(path)['meta']['training'] for path in (one, two)]
     assert [state['accumulation'] for state in states] == [2, 1]

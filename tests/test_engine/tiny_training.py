@@ -18,6 +18,7 @@ from mmengine.visualization import Visualizer
 
 from cdvd_mm.compat.checkpoint import load_from_local
 from cdvd_mm.engine import launch as runner
+from cdvd_mm.errors import exit_code
 
 
 def make_data(root: Path, videos: int = 2, length: int = 7, size: int = 24) -> Path:
@@ -110,6 +111,7 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none', prepar
     built = runner._build_runner(cfg, launcher)
     prepare(built)
     built.train()
+    runner._raise_if_terminated(built)
     return built
 
 
@@ -142,6 +144,8 @@ def child_process(function):
         try:
             function()
             code = 0
+        except KeyboardInterrupt as error:
+            code = exit_code(error)
         except BaseException as error:
             sys.stderr.write(f'{type(error).__name__}: {error}\n')
             sys.stderr.flush()

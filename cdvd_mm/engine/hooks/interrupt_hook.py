@@ -10,7 +10,7 @@ import threading
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.dist import all_reduce, broadcast_object_list, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
 from cdvd_mm.engine.checkpoints import POINTER
@@ -34,6 +34,10 @@ class InterruptHook(Hook):
         requeue (bool): Under SLURM, ask for the job to be put into the queue
             again (``scontrol requeue``) where SIGUSR1 ended it. SIGTERM does
             not: ``scancel`` sends it.
+
+    Attributes:
+        ended_by (int, optional): The signal that ended the training, where the job was not put
+            into the queue again.
     """
 
     priority = 'LOWEST'
@@ -45,11 +49,12 @@ class InterruptHook(Hook):
         self.interval = interval
         self.requeue = requeue
         self.received: int | None = None
+        self.ended_by: int | None = None
         self._previous: dict = {}
 
     def before_train(self, runner) -> None:
         """Listen."""
-        self.received = None
+        self.received = self.ended_by = None
         if threading.current_thread() is threading.main_thread():
             self._owner = os.getpid()
             self._previous = {number: signal.signal(number, self._receive)
@@ -77,21 +82,25 @@ class InterruptHook(Hook):
         runner.train_loop.stop_training = True
         runner.logger.warning(f'stopped by {signal.Signals(received).name} after step '
                               f'{runner.iter + 1}; --resume auto goes on from there')
-        if self.requeue and received == signal.SIGUSR1 and is_main_process():
-            self._ask_for_requeue(runner)
+        requeued = [self.requeue and received == signal.SIGUSR1 and is_main_process()
+                    and self._ask_for_requeue(runner)]
+        broadcast_object_list(requeued)
+        self.ended_by = None if requeued[0] else received
 
     @staticmethod
-    def _ask_for_requeue(runner) -> None:
+    def _ask_for_requeue(runner) -> bool:
         job = os.environ.get('SLURM_JOB_ID')
         if not job:
             runner.logger.warning('this is no SLURM job (SLURM_JOB_ID is not set): not requeued')
-            return
+            return False
         try:
             subprocess.run(['scontrol', 'requeue', job], check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
             reason = (getattr(error, 'stderr', None) or str(error)).strip()
             runner.logger.error(f'SLURM did not requeue job {job}: {reason}. Submit it again; '
                                 '--resume auto goes on')
+            return False
+        return True
 
     @staticmethod
     def save(runner, file_name: str) -> str:
