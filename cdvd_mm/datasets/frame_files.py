@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -24,6 +26,7 @@ _FORMATS = {b'\x89PNG\r\n\x1a\n': ('PNG', PngImageFile, b'\x00\x00\x00\x00IEND\x
             b'\xff\xd8': ('JPEG', JpegImageFile, b'\xff\xd9')}
 _MODES = {'1': 'grey', 'L': 'grey', 'P': 'palette', 'LA': 'grey with alpha'}
 _TAIL = 1024
+_PNG_HEADER = 33  # bytes of the signature and the first chunk
 _CONVERT = ('convert it to 8 bit RGB without alpha (`ffmpeg -i IN -pix_fmt rgb24 OUT.png` or '
             '`magick IN -alpha off -depth 8 -type TrueColor OUT.png`)')
 _FETCH_AGAIN = 'copy or download it again'
@@ -159,18 +162,29 @@ def crop(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     return image[top:top + height, left:left + width]
 
 
-def write_frame(path: str, image: np.ndarray) -> None:
+def write_frame(path: str, image: np.ndarray, profile: bytes = b'') -> None:
     """Write a PNG so that the name never belongs to half a file.
 
     Args:
         path: File to write; its folder must exist.
-        image: (h, w, 3) uint8, or uint16 for 16 bits a channel, RGB.
+        image: (h, w, 3) uint8, or uint16 for 16 bits a channel, RGB; (h, w, 4) with transparency.
+        profile: An ICC profile that the file is to carry.
 
     Raises:
         OSError: As raised by the file system, with the path in it.
     """
-    done, content = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
+    order = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    done, encoded = cv2.imencode('.png', cv2.cvtColor(image, order),
                                  [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise OSError(f'{path}: the frame could not be encoded')
-    write_atomically(path, content.tobytes(), sync=False)
+    content = encoded.tobytes()
+    if profile:
+        content = content[:_PNG_HEADER] + _profile_chunk(profile) + content[_PNG_HEADER:]
+    write_atomically(path, content, sync=False)
+
+
+def _profile_chunk(profile: bytes) -> bytes:
+    """An ICC profile as PNG has it: a name, the method, and what is compressed by it."""
+    content = b'iCCP' + b'ICC profile\0\0' + zlib.compress(profile)
+    return struct.pack('>I', len(content) - 4) + content + struct.pack('>I', zlib.crc32(content))

@@ -50,7 +50,7 @@ class Arrangement:
     turn: bool
 
     def __call__(self, blurred: np.ndarray | None, image: np.ndarray) -> np.ndarray:
-        """Arrange a restored picture, (h, w, 3), as it is written."""
+        """Arrange a restored picture, (h, w, 3 or 4), as it is written."""
         if self.compare:
             assert blurred is not None
             image = side_by_side(blurred, image, self.matrix)

@@ -47,6 +47,11 @@ class Sink(Protocol):
         """Give the finished output its name."""
 
 
+def _with_alpha(image: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """A picture (h, w, 3) with its transparency (h, w) as the fourth channel."""
+    return image if alpha is None else np.dstack((image, alpha))
+
+
 class FolderSink:
     """Writes PNG files; the folder gets its name at the end."""
 
@@ -62,8 +67,10 @@ class FolderSink:
     def write(self, frame: Frame, image: np.ndarray) -> None:
         """Write a restored picture, complete or not at all."""
         name = frame.name or f'{self.num_done:08d}'
-        write_frame(str(self._folder / f'{name}.png'),
-                    np.ascontiguousarray(self._arrange(frame.image, image)))
+        blurred = None if frame.image is None else _with_alpha(frame.image, frame.alpha)
+        picture = self._arrange(blurred, _with_alpha(image, frame.alpha))
+        write_frame(str(self._folder / f'{name}.png'), np.ascontiguousarray(picture),
+                    frame.profile)
         self.num_done += 1
 
     def close(self) -> None:
@@ -126,10 +133,12 @@ class VideoSink:
         if self._encoder is None:
             self._encoder = SegmentEncoder(self._spec,
                                            SegmentWriter(self._folder, self.num_done))
-        blurred = None if frame.image is None else self._fit(frame.image)
+        alpha = frame.alpha if self._spec.alpha else None
+        image = self._fit(_with_alpha(image, alpha))
+        blurred = None if frame.image is None else self._fit(_with_alpha(frame.image, alpha))
         pts = max(round(frame.pts * self._scale), self._last_pts + 1)
         self._last_pts = pts
-        self._encoder.encode(self._plan.arrangement(blurred, self._fit(image)), pts,
+        self._encoder.encode(self._plan.arrangement(blurred, image), pts,
                              round(frame.duration * self._scale))
         self.num_done += 1
         if self._encoder.count >= self._plan.options.segment_frames:

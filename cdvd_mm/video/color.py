@@ -84,11 +84,26 @@ def frame_to_rgb(frame: av.VideoFrame, tags: ColorTags, deep: bool) -> np.ndarra
     return rgb if deep else np.minimum(rgb, 255).astype(np.uint8)
 
 
+def alpha_of(frame: av.VideoFrame, deep: bool) -> np.ndarray:
+    """The transparency (h, w) of a frame, of the type that :func:`frame_to_rgb` gives."""
+    kind, peak = (np.uint16, 65535) if deep else (np.uint8, 255)
+    if not has_alpha(frame.format) and not frame.format.has_palette:
+        return np.full((frame.height, frame.width), peak, kind)
+    bits = frame.format.components[-1].bits
+    if len(frame.planes) == 4:
+        samples = _rows(frame, 3, bits)[:, :frame.width]
+        highest = (1 << bits) - 1
+        return samples.astype(kind) if highest == peak else \
+            ((samples.astype(np.uint32) * peak + highest // 2) // highest).astype(kind)
+    return frame.reformat(format='rgba64le' if deep else 'rgba').to_ndarray()[..., 3]
+
+
 def rgb_to_frame(image: np.ndarray, pix_fmt: str, tags: ColorTags) -> av.VideoFrame:
     """Convert an RGB array to a frame to be encoded.
 
     Args:
-        image (np.ndarray): (h, w, 3), RGB, uint8 or uint16 (full 16-bit range).
+        image (np.ndarray): (h, w, 3), RGB, or (h, w, 4) with transparency, which goes into formats
+            that have it; uint8 or uint16 (full 16-bit range).
         pix_fmt (str): The encoder's pixel format.
         tags (ColorTags): Colour description of the stream to be written.
 
@@ -96,9 +111,12 @@ def rgb_to_frame(image: np.ndarray, pix_fmt: str, tags: ColorTags) -> av.VideoFr
         av.VideoFrame: Frame in ``pix_fmt``, tagged.
     """
     deep, target = image.dtype == np.uint16, av.VideoFormat(pix_fmt)
+    alpha, image = image[..., 3:], image[..., :3]
     if target.is_rgb:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image),
-                                           'rgb48le' if deep else 'rgb24')
+        if alpha.size and has_alpha(target):
+            image = np.concatenate((image, alpha), axis=2)
+        name = {3: ('rgb24', 'rgb48le'), 4: ('rgba', 'rgba64le')}[image.shape[2]][deep]
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), name)
         frame = frame.reformat(format=pix_fmt, interpolation=_SWS_FLAGS)
     else:
         full, bits = tags.is_full(pix_fmt), target.components[0].bits
@@ -110,6 +128,8 @@ def rgb_to_frame(image: np.ndarray, pix_fmt: str, tags: ColorTags) -> av.VideoFr
                              full)
         frame.color_range = (_FULL if full else _LIMITED) if tags.range else 0
         frame.colorspace = tags.matrix
+        if alpha.size and has_alpha(target):
+            _write_alpha(frame, alpha[..., 0], bits)
     frame.color_primaries = tags.primaries
     frame.color_trc = tags.transfer
     return frame
@@ -153,18 +173,26 @@ def _same_values(frame: av.VideoFrame, pix_fmt: str, full: bool) -> av.VideoFram
 
 def _read_planes(frame: av.VideoFrame) -> np.ndarray:
     """The samples (h, w, 3) of a frame in a planar 4:4:4 format."""
-    kind = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
-    return cv2.merge([
-        np.frombuffer(plane, kind).reshape(frame.height, -1)[:, :frame.width]
-        for plane in frame.planes[:3]])
+    bits = frame.format.components[0].bits
+    return cv2.merge([_rows(frame, index, bits)[:, :frame.width] for index in range(3)])
+
+
+def _rows(frame: av.VideoFrame, plane: int, bits: int) -> np.ndarray:
+    """The rows of a plane that is as large as the frame, with what fills them up."""
+    kind = np.uint8 if bits == 8 else np.uint16
+    return np.frombuffer(frame.planes[plane], kind).reshape(frame.height, -1)
 
 
 def _write_planes(samples: np.ndarray, bits: int) -> av.VideoFrame:
     """A planar 4:4:4 frame of samples (h, w, 3)."""
     height, width = samples.shape[:2]
     frame = av.VideoFrame(width, height, _name_444(bits))
-    kind = np.uint8 if bits == 8 else np.uint16
-    for plane, channel in zip(frame.planes, cv2.split(samples)):
-        rows = np.frombuffer(plane, kind).reshape(height, -1)
-        rows[:, :width] = channel
+    for index, channel in enumerate(cv2.split(samples)):
+        _rows(frame, index, bits)[:, :width] = channel
     return frame
+
+
+def _write_alpha(frame: av.VideoFrame, alpha: np.ndarray, bits: int) -> None:
+    peak, highest = np.iinfo(alpha.dtype).max, (1 << bits) - 1
+    values = (alpha.astype(np.uint32) * highest + peak // 2) // peak
+    _rows(frame, 3, bits)[:, :frame.width] = values

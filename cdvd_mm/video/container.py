@@ -10,8 +10,9 @@ from pathlib import Path
 
 import av
 from av.container import OutputContainer
+from av.packet import PacketSideData, packet_sidedata_type_from_literal
 
-from .encoder import configure
+from .encoder import ALPHA_OF_VPX, configure
 from .encoding import EncodeSpec
 from .file_reader import open_source
 from .others import Carry, Others
@@ -70,6 +71,8 @@ def join(path: Path, spec: EncodeSpec, segments: list[Path], others: Others | No
             video.set_display_matrix(spec.display_matrix)
         if others is not None:
             others.add_to(output, video)
+        if spec.alpha_beside and spec.container in ('webm', 'matroska'):
+            video.metadata['alpha_mode'] = '1'
         output.start_encoding()
         extradata = bytes(video.codec_context.extradata or b'')
         if any(footer.extradata != extradata for footer in footers):
@@ -103,8 +106,16 @@ def _video_packets(segments: list[Path], stream: av.VideoStream, spec: EncodeSpe
             packet.dts = times[index] - shift
             packet.duration = following.get(stored.pts, stored.pts + last_duration) - stored.pts
             packet.is_keyframe = stored.is_keyframe
+            if stored.alpha:
+                packet.set_sidedata(_side_data(stored.alpha))
             yield packet.dts * spec.time_base, packet
             index += 1
+
+
+def _side_data(alpha: bytes) -> PacketSideData:
+    data = PacketSideData(packet_sidedata_type_from_literal(ALPHA_OF_VPX), len(alpha))
+    data.update(alpha)
+    return data
 
 
 def _decoding_times(order: list[int]) -> list[int]:

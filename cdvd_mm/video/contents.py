@@ -13,7 +13,7 @@ from av.stream import Discard, Disposition, Stream
 # Tags that describe how a file was written, or that every muxer makes anew.
 _WRITERS_TAG = re.compile(
     r'encoder|major_brand|minor_version|compatible_brands|duration(-.*)?|rotate|vendor_id|'
-    r'bps(-.*)?|number_of_(frames|bytes)(-.*)?|_statistics_.*', re.IGNORECASE)
+    r'alpha_mode|bps(-.*)?|number_of_(frames|bytes)(-.*)?|_statistics_.*', re.IGNORECASE)
 _COVER_NAMES = {'filename', 'mimetype'}
 # HEIF's way of one picture and many: the picture is a stream of its own
 _PICTURE_BRANDS = {'avif', 'avis', 'mif1', 'msf1', 'heic', 'hevc', 'heix'}
@@ -110,6 +110,8 @@ def differences(before: Contents, after: Contents) -> list[str]:
             found.append(f'{stream}: left out')
             continue
         marks = stream.marks & ~counterpart.marks
+        if len(after.streams) == 1:
+            marks &= ~Disposition.default  # there is nothing else to choose
         if marks:
             names = ', '.join(str(mark.name) for mark in Disposition if mark & marks)
             found.append(f'{stream}: marks {names} left out')

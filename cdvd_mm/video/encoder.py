@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import av
 import av.logging
@@ -15,6 +16,10 @@ from av.video.codeccontext import VideoCodecContext
 from .color import rgb_to_frame
 from .encoding import EncodeSpec
 from .segments import SegmentWriter, StoredPacket
+
+
+# As webm has it: VP9's transparency is a film of its own, in what goes with every packet.
+ALPHA_OF_VPX: Literal['matroska_block_additional'] = 'matroska_block_additional'
 
 
 @contextlib.contextmanager
@@ -57,7 +62,8 @@ class _Palette:
     def __init__(self, spec: EncodeSpec) -> None:
         graph = av.filter.Graph()
         source = graph.add_buffer(width=spec.width, height=spec.height,
-                                  format=av.VideoFormat('rgb24'), time_base=spec.time_base)
+                                  format=av.VideoFormat('rgba' if spec.alpha else 'rgb24'),
+                                  time_base=spec.time_base)
         split = graph.add('split')
         generate = graph.add('palettegen', 'stats_mode=single')
         use = graph.add('paletteuse', 'new=1:dither=sierra2_4a')
@@ -109,7 +115,7 @@ class SegmentEncoder:
         self._palette = _Palette(spec) if spec.codec == 'gif' else None
 
     def encode(self, image: np.ndarray, pts: int, duration: int) -> None:
-        """Encode a frame (h, w, 3), RGB, uint8 or uint16, shown at ``pts``.
+        """Encode a frame (h, w, 3 or 4), RGB, uint8 or uint16, shown at ``pts``.
 
         One that is smaller than what is encoded is filled up with its last row and column.
         """
@@ -119,7 +125,7 @@ class SegmentEncoder:
         if self._palette is not None:
             if image.dtype == np.uint16:
                 image = (image // 257).astype(np.uint8)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24')
+            frame = rgb_to_frame(image, 'rgba' if self.spec.alpha else 'rgb24', self.spec.color)
             frame.pts, frame.time_base = pts, self.spec.time_base
             frame = self._palette(frame)
         else:
@@ -135,7 +141,8 @@ class SegmentEncoder:
         for packet in packets:
             assert packet.pts is not None
             decoded = packet.pts if packet.dts is None else packet.dts
-            self.writer.add(StoredPacket(packet.pts, decoded, packet.is_keyframe, bytes(packet)))
+            self.writer.add(StoredPacket(packet.pts, decoded, packet.is_keyframe, bytes(packet),
+                                         bytes(packet.get_sidedata(ALPHA_OF_VPX))))
 
     def finish(self) -> Path:
         """Flush the encoder and close the segment.

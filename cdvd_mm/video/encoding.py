@@ -62,7 +62,8 @@ _QUALITIES = {
 # Encoders that take odd sides with subsampled chroma, those whose transparency players know, and
 # those that have the limited range alone.
 _TAKES_ODD = {'libvpx-vp9', 'libaom-av1', 'ffv1'}
-_WITH_ALPHA = {'prores_ks', 'libvpx', 'libvpx-vp9', 'ffv1'}
+_WITH_ALPHA = {'prores_ks', 'libvpx', 'libvpx-vp9', 'ffv1', 'png', 'qtrle', 'gif'}
+_ALPHA_BESIDE = {'libvpx', 'libvpx-vp9'}  # which webm and mkv alone can hold
 _LIMITED_ALONE = {'prores', 'prores_aw', 'prores_ks', 'mpeg1video', 'mpeg2video', 'mpeg4', 'flv',
                   'h263', 'dvvideo'}
 _DEFAULTS = {
@@ -92,6 +93,7 @@ class EncodeSpec:
         color (ColorTags): Colour description.
         display_matrix (tuple[int, ...] | None): Rotation flag to be written.
         losses (tuple[str, ...]): What of the input's pictures the output cannot hold, in words.
+        alpha (bool): With transparency.
     """
 
     container: str
@@ -106,6 +108,12 @@ class EncodeSpec:
     color: ColorTags
     display_matrix: tuple[int, ...] | None = None
     losses: tuple[str, ...] = ()
+    alpha: bool = False
+
+    @property
+    def alpha_beside(self) -> bool:
+        """Whether transparency is in packets' side data, which the container has to announce."""
+        return self.codec in _ALPHA_BESIDE and has_alpha(av.VideoFormat(self.pix_fmt))
 
 
 def _encoder_options(codec: str, quality: float | None,
@@ -135,6 +143,8 @@ def _pixel_format(codec: str, info: VideoInfo, odd: tuple[bool, bool]) -> str:
     offered = [f.name for f in av.codec.Codec(codec, 'w').video_formats or ()]
     if codec == 'gif':
         return 'pal8'
+    if info.alpha and codec in _ALPHA_BESIDE:
+        return 'yuva420p'  # what they offer beside it, players do not know
     source, bits = av.VideoFormat(info.pix_fmt), max(8, info.bit_depth)
     if codec == 'ffv1' and (source.is_rgb or source.has_palette):
         names = ('bgra', 'gbrap16le') if info.alpha else ('bgr0', 'gbrp16le')
@@ -149,17 +159,22 @@ def _pixel_format(codec: str, info: VideoInfo, odd: tuple[bool, bool]) -> str:
                '440': ('440', '444', '422', '420')}.get(layout, ('444', '422', '420'))
     depths = {8: (8, 10), 9: (9, 10, 12, 8), 10: (10, 12, 8), 12: (12, 10, 8)}.get(
         bits, (bits, 10, 12, 8))
-    for kind in ('yuva', 'yuv')[not (info.alpha and codec in _WITH_ALPHA):]:
+    for kind in ('yuva', 'yuv')[not info.alpha:]:
         for depth in depths:
             for name in layouts:
                 if f'{kind}{name}p{_depth_suffix(depth)}' in offered:
                     return f'{kind}{name}p{_depth_suffix(depth)}'
-    for packed in ('rgba', 'argb', 'rgb24') if info.alpha else ('rgb24', 'bgr0'):
+    for packed in ('rgba', 'argb', 'rgb24') if info.alpha else ('rgb24', 'bgr0', 'rgba'):
         if packed in offered:
             return packed
     raise ValueError(
         f'the encoder {codec} offers no pixel format for this {info.width}x{info.height} input '
         f'({", ".join(offered)}); choose another codec (libx264 takes all)')
+
+
+def _takes_alpha(codec: str, container: str) -> bool:
+    return codec in _WITH_ALPHA and (codec not in _ALPHA_BESIDE or container in ('webm',
+                                                                                 'matroska'))
 
 
 def _depth_suffix(bits: int) -> str:
@@ -177,9 +192,9 @@ def _even(codec: str, pix_fmt: str, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _losses(info: VideoInfo, codec: str, pix_fmt: str, container: str, size: tuple[int, int],
-            encoded: tuple[int, int]) -> list[str]:
+            encoded: tuple[int, int], alpha: bool) -> list[str]:
     """What of the pictures the encoder or container cannot hold, in words."""
-    losses, source, target = [], av.VideoFormat(info.pix_fmt), av.VideoFormat(pix_fmt)
+    losses, source, target = list(info.losses), av.VideoFormat(info.pix_fmt), av.VideoFormat(pix_fmt)
     if encoded != size:
         losses.append(
             f'the size {size[0]}x{size[1]}: {pix_fmt} needs even sides, so the last row or column '
@@ -189,9 +204,14 @@ def _losses(info: VideoInfo, codec: str, pix_fmt: str, container: str, size: tup
             and codec in ('libx264', 'libx265') and source.is_rgb:
         losses.append(f'the size {size[0]}x{size[1]} is odd and kept by {pix_fmt}, which few '
                       'players show: --codec vp9 or a folder of pictures are other choices')
-    if info.alpha and not has_alpha(target) and container != 'gif':
+    if info.alpha and not alpha:
         losses.append('transparency: --codec prores in mov, vp9 in webm, ffv1 in mkv and a folder '
                       'of PNG files keep it')
+    if alpha and pix_fmt == 'pal8' and info.pix_fmt not in ('bgra', 'pal8'):
+        losses.append('half transparency: GIF has all or nothing')
+    bits = target.components[0].bits
+    if bits < info.bit_depth and not (bits >= 10 and info.bit_depth <= 12) and pix_fmt != 'pal8':
+        losses.append(f'{info.bit_depth} bits a channel: {pix_fmt} has {bits}')
     if not source.is_rgb and container != 'gif' and not info.is_folder:
         before, after = chroma_of(source), chroma_of(target)
         if after == '420' and before in ('444', '422', '440') or before == '444' != after:
@@ -248,8 +268,11 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
     if chosen is not None and chosen not in offered:
         raise ValueError(f'pix_fmt={chosen} is not possible with {codec}: expected one of '
                          f'{", ".join(offered)}')
-    pix_fmt = chosen or _pixel_format(codec, info, (size[0] % 2 == 1, size[1] % 2 == 1))
+    alpha = info.alpha and _takes_alpha(codec, container)
+    pix_fmt = chosen or _pixel_format(codec, dataclasses.replace(info, alpha=alpha),
+                                      (size[0] % 2 == 1, size[1] % 2 == 1))
     target = av.VideoFormat(pix_fmt)
+    alpha = alpha and (has_alpha(target) or pix_fmt == 'pal8')
     if codec == 'prores_ks' and quality is None and chroma_of(target) == '444':
         own.setdefault('profile', '4')
     options = _encoder_options(codec, quality, own)
@@ -267,7 +290,8 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
         time_base=Fraction(1, 100) if container == 'gif' else info.time_base,
         sample_aspect_ratio=info.sample_aspect_ratio, color=color,
         display_matrix=info.display_matrix if can_store_rotation(container) else None,
-        losses=tuple(_losses(info, codec, pix_fmt, container, size, (width, height))))
+        losses=tuple(_losses(info, codec, pix_fmt, container, size, (width, height), alpha)),
+        alpha=alpha)
     with av.open(io.BytesIO(), 'w', format=container) as probe:
         if codec not in probe.supported_codecs and available.name not in probe.supported_codecs:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -15,16 +15,18 @@ import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
+from av.video.codeccontext import VideoCodecContext
 from mmengine.logging import print_log
 
 from .boxes import movie_duration
-from .color import ColorTags, frame_to_rgb
+from .color import ColorTags, alpha_of, frame_to_rgb, has_alpha
 from .contents import film_stream
 from .frames import Frame, FrameReader, VideoInfo
 from .timeline import FrameTimes, Timeline
 
 # demuxers that take any text or any bytes for a picture
 _NOT_VIDEO_FORMATS = {'tty', 'bin', 'xbin', 'adf', 'idf', 'rawvideo', 'txt'}
+_ALPHA_OF_GIF = {'bgra'}  # of 32 bits a pixel in AVI, too
 _IDENTITY = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
 
 
@@ -38,6 +40,7 @@ class VideoReader(FrameReader):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._shift = 0
+        self._decode: Callable[[av.Packet], list[av.VideoFrame]] = _decode
         with self._open() as container:
             first = self._first_frame(container)
             if first is None:
@@ -62,6 +65,7 @@ class VideoReader(FrameReader):
             container.close()
             raise ValueError(f'{self.path}: no decoder for its video stream in this FFmpeg')
         film.thread_type = 'AUTO'
+        self._decode = _decoder(film)
         return container
 
     def _first_frame(self, container: InputContainer) -> av.VideoFrame | None:
@@ -70,8 +74,7 @@ class VideoReader(FrameReader):
             if packet.stream.index != _film(container).index:
                 continue
             with contextlib.suppress(av.FFmpegError):
-                for frame in packet.decode():
-                    assert isinstance(frame, av.VideoFrame)
+                for frame in self._decode(packet):
                     if 'avi' in container.format.name or container.start_time is None:
                         # no times are stored: what is decoded first is shown at 0
                         self._shift = int(frame.pts or 0)
@@ -105,7 +108,7 @@ class VideoReader(FrameReader):
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             display_matrix=matrix, rotation=int(first.rotation) % 360 if matrix else 0,
             bit_depth=max(c.bits for c in components), pix_fmt=first.format.name, color=color,
-            duration=duration, first_pts=0 if self._shift else int(first.pts or 0))
+            alpha=_is_transparent(first), duration=duration, first_pts=0 if self._shift else int(first.pts or 0))
 
     def frames(self, start: float | None = None) -> Iterator[Frame]:
         """Yield all frames, or those from a key frame well before ``start`` seconds on."""
@@ -167,17 +170,17 @@ class VideoReader(FrameReader):
                 continue
             corrupt += packet.is_corrupt
             try:
-                decoded = packet.decode()
+                decoded = self._decode(packet)
             except av.FFmpegError:
                 failures += 1
                 continue
             for frame in decoded:
-                assert isinstance(frame, av.VideoFrame)
                 pts, length = times(frame)
                 last_pts = pts - self._shift
                 if last_pts < end:  # of a variable rate, the last frame's is not to be relied on
                     length = min(length, end - last_pts)
-                yield Frame(frame_to_rgb(frame, info.color, deep), last_pts, length)
+                alpha = alpha_of(frame, deep) if info.alpha else None
+                yield Frame(frame_to_rgb(frame, info.color, deep), last_pts, length, alpha=alpha)
         corrupt -= timeline.num_jumps  # where recordings are joined, a whole packet looks like that
         self._note_damage(container, timeline, last_pts, last_end, max(failures, corrupt, 0))
 
@@ -205,6 +208,29 @@ class VideoReader(FrameReader):
 def open_source(path: Path) -> InputContainer:
     """Open a file by its name, which is no URL even where a colon is in it."""
     return av.open(os.path.abspath(path), 'r', metadata_errors='replace')
+
+
+def _decode(packet: av.Packet) -> list[av.VideoFrame]:
+    return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+
+
+def _decoder(film: av.VideoStream) -> Callable[[av.Packet], list[av.VideoFrame]]:
+    """FFmpeg's own decoders of VP8 and VP9 leave transparency out."""
+    name = {'vp8': 'libvpx', 'vp9': 'libvpx-vp9'}.get(film.codec_context.name)
+    if film.metadata.get('alpha_mode') != '1' or name not in av.codec.codecs_available:
+        return _decode
+    context = av.CodecContext.create(name, 'r')
+    assert isinstance(context, VideoCodecContext)
+    context.extradata = film.codec_context.extradata
+    return lambda packet: context.decode(packet if packet.size else None)
+
+
+def _is_transparent(frame: av.VideoFrame) -> bool:
+    """Whether a film has transparency; where its format always says so (GIF), by a look."""
+    if has_alpha(frame.format) and frame.format.name not in _ALPHA_OF_GIF:
+        return True
+    return (has_alpha(frame.format) or frame.format.has_palette) and bool(
+        alpha_of(frame, False).min() < 255)
 
 
 def _film(container: InputContainer) -> av.VideoStream:

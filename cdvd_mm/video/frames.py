@@ -37,6 +37,7 @@ class VideoInfo:
         first_pts (int): Timestamp of the first frame.
         is_folder (bool): A folder of frames.
         alpha (bool): Frames come with transparency.
+        losses (tuple[str, ...]): What of the pictures no output keeps, in words.
     """
 
     width: int
@@ -54,6 +55,7 @@ class VideoInfo:
     first_pts: int = 0
     is_folder: bool = False
     alpha: bool = False
+    losses: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass
@@ -69,6 +71,8 @@ class Frame:
         name (str): File name without suffix (folders) or ''.
         wanted (bool): False for frames that only serve as neighbours.
         cut (bool): A scene cut lies between the previous frame and this one.
+        alpha (np.ndarray | None): Transparency (h, w), of the image's type; it is not restored.
+        profile (bytes): The picture's ICC profile; empty without one.
     """
 
     image: np.ndarray | None
@@ -77,6 +81,8 @@ class Frame:
     name: str = ''
     wanted: bool = True
     cut: bool = False
+    alpha: np.ndarray | None = None
+    profile: bytes = b''
 
 
 class FrameReader:

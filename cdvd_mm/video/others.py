@@ -80,6 +80,7 @@ class Others:
         film = film_stream(self._source)
         assert film is not None
         video.metadata.update(stream_tags(film, output.format.name))
+        video.metadata.pop('alpha_mode', None)  # of the pictures that are not copied
         video.disposition = film.disposition
         output.metadata.update(copied_tags(self._source.metadata))
         if not self.carry.timecode:

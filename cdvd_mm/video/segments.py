@@ -5,8 +5,8 @@ complete on its own. A segment carries its final name only once it is whole, so
 that whatever an interrupted run leaves behind can be used as it is, and the
 finished file is put together from them without decoding anything again.
 
-File format: packets (header ``<qqQI`` = pts, dts, length, key frame; then the
-bytes), a JSON footer, its length (``<I``) and the magic bytes.
+File format: packets (header ``<qqQQI`` = pts, dts, lengths, key frame; then the
+bytes, and those of the transparency), a JSON footer, its length (``<I``) and the magic bytes.
 """
 
 import base64
@@ -18,19 +18,20 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-_MAGIC = b'cdvd-seg'
-_HEADER = struct.Struct('<qqQI')
+_MAGIC = b'cdvd-se2'
+_HEADER = struct.Struct('<qqQQI')
 _NAME = re.compile(r'^segment-(\d{8})-(\d{6})\.pkt$')
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredPacket:
-    """One encoded packet: timestamps in the encoder's time base, and its bytes."""
+    """One encoded packet: timestamps in the encoder's time base, its bytes, VP9's transparency."""
 
     pts: int
     dts: int
     is_keyframe: bool
     data: bytes
+    alpha: bytes = b''
 
 
 class SegmentWriter:
@@ -51,8 +52,8 @@ class SegmentWriter:
     def add(self, packet: StoredPacket) -> None:
         """Append a packet."""
         self._file.write(_HEADER.pack(packet.pts, packet.dts, len(packet.data),
-                                      int(packet.is_keyframe)))
-        self._file.write(packet.data)
+                                      len(packet.alpha), int(packet.is_keyframe)))
+        self._file.write(packet.data + packet.alpha)
         self.count += 1
 
     def close(self, extradata: bytes, last_duration: int) -> Path:
@@ -136,13 +137,13 @@ def read_segment(path: Path, with_data: bool = True) -> Iterator[StoredPacket]:
     end = read_footer(path).data_size
     with open(path, 'rb') as file:
         while file.tell() < end:
-            pts, dts, size, key = _HEADER.unpack(file.read(_HEADER.size))
+            pts, dts, size, alpha_size, key = _HEADER.unpack(file.read(_HEADER.size))
+            data = alpha = b''
             if with_data:
-                data = file.read(size)
+                data, alpha = file.read(size), file.read(alpha_size)
             else:
-                data = b''
-                file.seek(size, 1)
-            yield StoredPacket(pts, dts, bool(key), data)
+                file.seek(size + alpha_size, 1)
+            yield StoredPacket(pts, dts, bool(key), data, alpha)
 
 
 class SegmentStore:

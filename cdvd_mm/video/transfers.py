@@ -66,6 +66,8 @@ def ways_for(stream: Stream, facts: StreamFacts, container: str) -> list[Way]:
 def stream_tags(source: Stream, container: str) -> dict[str, str]:
     """Tags of a stream's counterpart; mp4 and mov have a title as the name of its handler."""
     tags = copied_tags(source.metadata)
+    if 'alpha_mode' in source.metadata:
+        tags['alpha_mode'] = source.metadata['alpha_mode']
     if container in ('mp4', 'mov') and 'title' in tags:
         tags.setdefault('handler_name', tags['title'])
     return tags
