@@ -18,7 +18,7 @@ PYTHON = ((3, 10), (3, 13))
 TORCH = '2.11.0'
 """The PyTorch to install where there is none and none is asked for."""
 
-EXTRAS = ('video', 'data', 'figures', 'tests')
+EXTRAS = ('video', 'data', 'figures', 'heif', 'tests')
 """What can be left out of an installation, see ``Requirement.group``."""
 
 
@@ -166,6 +166,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     _any('lmdb', 'lmdb', 'data', 'datasets packed into one file'),
     _any('matplotlib', 'matplotlib', 'figures', 'comparison figures'),
     _any('skimage', 'scikit-image', 'figures', 'photographs of the demo', '0.22'),
+    _any('pillow_heif', 'pillow-heif', 'heif', 'HEIC pictures in folders of frames', '1'),
     _any('pytest', 'pytest', 'tests', 'test suite', '8'),
     _any('pytest_timeout', 'pytest-timeout', 'tests', 'test suite'),
     _any('hypothesis', 'hypothesis', 'tests', 'test suite'),

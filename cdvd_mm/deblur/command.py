@@ -33,7 +33,7 @@ def deblur(files: DeblurCommand, inference: InferenceOptions, options: DeblurOpt
         from cdvd_mm.video.reader import open_reader
 
         from .plan import make_plan
-        with open_reader(files.source, options.fps) as reader:
+        with open_reader(files.source, options.fps, options.deinterlace) as reader:
             plan = make_plan(reader, files.output, options)
             from .inferencer import VideoDeblurInferencer  # only now: this takes seconds
             inferencer = VideoDeblurInferencer(files.config, files.checkpoint, files.cfg_options,

@@ -62,7 +62,7 @@ class VideoDeblurInferencer(FrameInferencer):
             raise ValueError('an output is written from a video file or a folder of frames; '
                              'for frames in memory use restore()')
         chosen = DeblurOptions(**options)
-        with open_reader(inputs, chosen.fps) as reader:
+        with open_reader(inputs, chosen.fps, chosen.deinterlace) as reader:
             report = self.run(make_plan(reader, output, chosen), on_frame)
         return {'predictions': str(report.output), 'report': report}
 

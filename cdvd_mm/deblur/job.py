@@ -64,7 +64,7 @@ def deblur_video(restorer: FrameRestorer, source: str | Path, output: str | Path
         OSError: The output cannot be written.
     """
     options = options or DeblurOptions()
-    with open_reader(source, options.fps) as reader:
+    with open_reader(source, options.fps, options.deinterlace) as reader:
         return run_job(make_plan(reader, output, options), restorer, model_id, on_frame)
 
 

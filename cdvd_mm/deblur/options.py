@@ -70,6 +70,7 @@ class DeblurOptions:
                                    metavar='CRF')
     codec_options: dict[str, str] | None = option(
         None, 'further options of the encoder, such as preset=slow')
+    deinterlace: bool = option(False, 'make whole frames of the fields of an interlaced video')
     fps: float | None = option(None, 'frames a second of a folder', shown_default='30')
     strict: bool = option(False, 'refuse where anything but the blur would be lost or changed')
     overwrite: bool = option(False, 'replace an existing output')

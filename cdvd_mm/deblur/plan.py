@@ -15,7 +15,6 @@ from mmengine.logging import print_log
 
 from cdvd_mm.video.carry import left_behind, plan_carry
 from cdvd_mm.video.encoding import CONTAINERS, EncodeSpec, plan_encoding
-from cdvd_mm.video.folder_reader import IMAGE_SUFFIXES
 from cdvd_mm.video.frames import FrameReader, VideoInfo
 from cdvd_mm.video.orientation import (
     Matrix,
@@ -25,6 +24,7 @@ from cdvd_mm.video.orientation import (
     upright,
 )
 from cdvd_mm.video.others import Carry
+from cdvd_mm.video.pictures import IMAGE_SUFFIXES
 
 from .options import DeblurOptions
 
@@ -103,8 +103,8 @@ def make_plan(reader: FrameReader, output: str | Path,
         if unused:
             raise ValueError(f'{", ".join(unused)}: only for a video, but {output} is a folder of '
                              'PNG files')
-        if not reader.info.is_folder:
-            _tell(output, left_behind(reader.path), options.strict)
+        behind = [] if reader.info.is_folder else left_behind(reader.path)
+        _tell(output, [*reader.info.losses, *behind], options.strict)
         _make_parent(output)
         return Plan(reader, output, options,
                     Arrangement(reader.info.display_matrix, options.compare, True), None)

@@ -113,7 +113,8 @@ def _video_packets(segments: list[Path], stream: av.VideoStream, spec: EncodeSpe
 
 
 def _side_data(alpha: bytes) -> PacketSideData:
-    data = PacketSideData(packet_sidedata_type_from_literal(ALPHA_OF_VPX), len(alpha))
+    data = PacketSideData(  # type: ignore[call-arg]  # what PyAV says of it is wrong
+        packet_sidedata_type_from_literal(ALPHA_OF_VPX), len(alpha))
     data.update(alpha)
     return data
 

@@ -17,7 +17,6 @@ from .color import rgb_to_frame
 from .encoding import EncodeSpec
 from .segments import SegmentWriter, StoredPacket
 
-
 # As webm has it: VP9's transparency is a film of its own, in what goes with every packet.
 ALPHA_OF_VPX: Literal['matroska_block_additional'] = 'matroska_block_additional'
 

@@ -164,7 +164,9 @@ def _pixel_format(codec: str, info: VideoInfo, odd: tuple[bool, bool]) -> str:
             for name in layouts:
                 if f'{kind}{name}p{_depth_suffix(depth)}' in offered:
                     return f'{kind}{name}p{_depth_suffix(depth)}'
-    for packed in ('rgba', 'argb', 'rgb24') if info.alpha else ('rgb24', 'bgr0', 'rgba'):
+    packed_formats = {(True, True): ('rgba64be', 'rgba'), (True, False): ('rgba', 'argb'),
+                      (False, True): ('rgb48be', 'rgb24'), (False, False): ('rgb24', 'bgr0')}
+    for packed in packed_formats[info.alpha, bits > 8] + ('rgb24', 'rgba'):
         if packed in offered:
             return packed
     raise ValueError(
@@ -194,7 +196,8 @@ def _even(codec: str, pix_fmt: str, size: tuple[int, int]) -> tuple[int, int]:
 def _losses(info: VideoInfo, codec: str, pix_fmt: str, container: str, size: tuple[int, int],
             encoded: tuple[int, int], alpha: bool) -> list[str]:
     """What of the pictures the encoder or container cannot hold, in words."""
-    losses, source, target = list(info.losses), av.VideoFormat(info.pix_fmt), av.VideoFormat(pix_fmt)
+    losses = list(info.losses)
+    source, target = av.VideoFormat(info.pix_fmt), av.VideoFormat(pix_fmt)
     if encoded != size:
         losses.append(
             f'the size {size[0]}x{size[1]}: {pix_fmt} needs even sides, so the last row or column '
@@ -204,6 +207,8 @@ def _losses(info: VideoInfo, codec: str, pix_fmt: str, container: str, size: tup
             and codec in ('libx264', 'libx265') and source.is_rgb:
         losses.append(f'the size {size[0]}x{size[1]} is odd and kept by {pix_fmt}, which few '
                       'players show: --codec vp9 or a folder of pictures are other choices')
+    if info.profiles:
+        losses.append(f'colour profile {", ".join(info.profiles)}: a folder of PNG files keeps it')
     if info.alpha and not alpha:
         losses.append('transparency: --codec prores in mov, vp9 in webm, ffv1 in mkv and a folder '
                       'of PNG files keep it')

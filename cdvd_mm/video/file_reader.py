@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -16,11 +17,11 @@ from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.codeccontext import VideoCodecContext
-from mmengine.logging import print_log
 
 from .boxes import movie_duration
 from .color import ColorTags, alpha_of, frame_to_rgb, has_alpha
 from .contents import film_stream
+from .deinterlace import Deinterlacer
 from .frames import Frame, FrameReader, VideoInfo
 from .timeline import FrameTimes, Timeline
 
@@ -35,10 +36,12 @@ class VideoReader(FrameReader):
 
     Args:
         path (Path): Anything FFmpeg decodes: mp4, mov, mkv, webm, gif, ...
+        deinterlace (bool): Make whole frames of fields.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, deinterlace: bool = False) -> None:
         super().__init__(path)
+        self._deinterlace = deinterlace
         self._shift = 0
         self._decode: Callable[[av.Packet], list[av.VideoFrame]] = _decode
         with self._open() as container:
@@ -99,16 +102,24 @@ class VideoReader(FrameReader):
             lines=first.height)
         if first.format.name.startswith('yuvj'):
             color = dataclasses.replace(color, range=2)
-        if first.interlaced_frame:
-            print_log(f'{self.path} is interlaced: frames are restored as stored; deinterlace '
-                      'before restoring for better results', 'current', 30)
+        if self._deinterlace:
+            Deinterlacer(Fraction(1, 25)).check(first)
         return VideoInfo(
             width=first.width, height=first.height, time_base=stream.time_base or 1 / rate,
             rate=rate, num_frames=num_frames,
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             display_matrix=matrix, rotation=int(first.rotation) % 360 if matrix else 0,
             bit_depth=max(c.bits for c in components), pix_fmt=first.format.name, color=color,
-            alpha=_is_transparent(first), duration=duration, first_pts=0 if self._shift else int(first.pts or 0))
+            duration=duration, first_pts=0 if self._shift else int(first.pts or 0),
+            alpha=_is_transparent(first), losses=tuple(self._losses(first)))
+
+    def _losses(self, first: av.VideoFrame) -> list[str]:
+        """What of the pictures goes into no output, in words."""
+        losses = []
+        if first.interlaced_frame and not self._deinterlace:
+            losses.append('interlaced: frames are restored as stored, and no longer marked; '
+                          '--deinterlace makes whole frames of the fields before')
+        return losses
 
     def frames(self, start: float | None = None) -> Iterator[Frame]:
         """Yield all frames, or those from a key frame well before ``start`` seconds on."""
@@ -150,12 +161,12 @@ class VideoReader(FrameReader):
     def _decode_all(self, container: InputContainer) -> Iterator[Frame]:
         info = self.info
         stream = _film(container)
-        deep = info.bit_depth > 8
         times = FrameTimes(max(1, round(1 / (info.rate * info.time_base))))
         last_pts, failures, corrupt, last_end = None, 0, 0, Fraction(0)
         timeline = Timeline(container)
         end = 0 if timeline.may_jump else round(self._duration(container) / info.time_base)
         packets = timeline.packets()
+        whole = Deinterlacer(info.time_base) if self._deinterlace else None
         while True:
             try:
                 packet = next(packets, None)
@@ -179,10 +190,19 @@ class VideoReader(FrameReader):
                 last_pts = pts - self._shift
                 if last_pts < end:  # of a variable rate, the last frame's is not to be relied on
                     length = min(length, end - last_pts)
-                alpha = alpha_of(frame, deep) if info.alpha else None
-                yield Frame(frame_to_rgb(frame, info.color, deep), last_pts, length, alpha=alpha)
+                if whole is None:
+                    yield self._frame(frame, last_pts, length)
+                else:
+                    yield from itertools.starmap(self._frame, whole.push(frame, last_pts, length))
+        if whole is not None:
+            yield from itertools.starmap(self._frame, whole.flush())
         corrupt -= timeline.num_jumps  # where recordings are joined, a whole packet looks like that
         self._note_damage(container, timeline, last_pts, last_end, max(failures, corrupt, 0))
+
+    def _frame(self, frame: av.VideoFrame, pts: int, duration: int) -> Frame:
+        info, deep = self.info, self.info.bit_depth > 8
+        return Frame(frame_to_rgb(frame, info.color, deep), pts, duration,
+                     alpha=alpha_of(frame, deep) if info.alpha else None)
 
     def _duration(self, container: InputContainer) -> Fraction:
         """Seconds that the file lasts; 0 where it does not say."""

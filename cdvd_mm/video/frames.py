@@ -37,6 +37,7 @@ class VideoInfo:
         first_pts (int): Timestamp of the first frame.
         is_folder (bool): A folder of frames.
         alpha (bool): Frames come with transparency.
+        profiles (tuple[str, ...]): Names of the pictures' ICC profiles that are not sRGB.
         losses (tuple[str, ...]): What of the pictures no output keeps, in words.
     """
 
@@ -55,6 +56,7 @@ class VideoInfo:
     first_pts: int = 0
     is_folder: bool = False
     alpha: bool = False
+    profiles: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
 
 
