@@ -72,7 +72,8 @@ _DEFAULTS = {
     'libvpx-vp9': {'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '3'},
     'libsvtav1': {'preset': '7'},
     'ffv1': {'level': '3'},
-    'gif': {'global_palette': '0'},
+    # FFmpeg's own saving of unchanged pixels leaves holes where frames have palettes of their own
+    'gif': {'global_palette': '0', 'gifflags': '-transdiff'},
 }
 
 

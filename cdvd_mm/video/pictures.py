@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.tif', '.tiff', '.webp',
                   '.avif', '.heic', '.heif', '.jp2', '.tga', '.ppm', '.pgm', '.pnm')
 _HEIF = ('.heic', '.heif')
-# OpenCV gives the values of 10 bits as they are, and multiplies TIFF's colours by transparency.
+# OpenCV gives the values of 10 bits as they are.
 _BY_PILLOW = {'AVIF', 'HEIF'}
 _SAME = 3  # steps of 8 bits that a colour may differ where a profile is called sRGB
 
@@ -78,8 +78,10 @@ def read_picture(file: Path, facts: PictureFacts) -> Picture | None:
     Raises:
         ValueError: It has samples of another kind than 8 and 16 bits, or nothing here reads it.
     """
-    by_pillow = facts.format in _BY_PILLOW or (facts.format == 'TIFF' and facts.alpha)
-    image = None if by_pillow else _decode(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    image = None if facts.format in _BY_PILLOW else _decode(
+        file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if facts.format == 'TIFF' and facts.alpha and image is not None and image.dtype == np.uint8:
+        image = None  # it has multiplied the colours by the transparency
     if image is None:
         _check_heif(file, facts)
         return _read_by_pillow(file)
