@@ -27,8 +27,8 @@ KINDS = {
 
 def film(folder: Path, name: str, num_frames: int = 6) -> Path:
     pix_fmt, *coded = KINDS[name]
-    ffmpeg('-f', 'lavfi', '-i', f'testsrc2=s=64x48:r=20:d={num_frames / 10},gblur=2,hue=s=0.4,scroll=h=0.05',
-           '-vf',
+    moving = f'testsrc2=s=64x48:r=20:d={num_frames / 10},gblur=2,hue=s=0.4,scroll=h=0.05'
+    ffmpeg('-f', 'lavfi', '-i', moving, '-vf',
            f'tinterlace=interleave_top,fieldorder=tff,format={pix_fmt}', *coded, folder / name)
     return folder / name
 
