@@ -76,7 +76,8 @@ COMMANDS = {
                    ('cdvd_mm.reports.options:PlotComparisonOptions', ),
                    'cdvd_mm.reports.command:plot_comparison'),
     'benchmark': Command('time restoration',
-                   ('cdvd_mm.bench.options:BenchmarkOptions', ),
+                   ('cdvd_mm.bench.options:BenchmarkOptions',
+                    'cdvd_mm.bench.options:DeviceReportOptions'),
                    'cdvd_mm.bench.command:benchmark'),
     'benchmark-train': Command('measure training steps',
                    ('cdvd_mm.bench.options:TrainBenchmarkOptions', ),
@@ -131,11 +132,12 @@ def run(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -
     return guarded(call, '--debug' in (sys.argv[1:] if argv is None else argv))
 
 
-def tool(name: str) -> Callable[[Sequence[str] | None], int]:
+def tool(name: str, *given: str) -> Callable[[Sequence[str] | None], int]:
     """The ``main`` of a file in tools/: a sub-command under the file's own name."""
 
     def main(argv: Sequence[str] | None = None) -> int:
-        return run(name, argv, os.path.basename(sys.argv[0]) if argv is None else None)
+        rest = sys.argv[1:] if argv is None else argv
+        return run(name, [*given, *rest], os.path.basename(sys.argv[0]) if argv is None else None)
 
     return main
 

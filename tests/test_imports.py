@@ -67,7 +67,7 @@ ALLOWED = {
     'cdvd_mm.engine.launch': ENGINE | {'cdvd_mm.engine', 'cdvd_mm.evaluation'},
     'cdvd_mm.converters': {'torch', 'mmengine', 'cdvd_mm.models', 'cdvd_mm.files',
                            'cdvd_mm.options', 'cdvd_mm.version'},
-    'cdvd_mm.bench': TOP | {'torchvision'},
+    'cdvd_mm.bench': TOP | {'torchvision', 'av', 'skimage', 'cdvd_mm.deblur'},
     'cdvd_mm.reports': TOP | {'cdvd_mm.bench', 'cdvd_mm.data_tools'},
 }
 # The public face, and the command.

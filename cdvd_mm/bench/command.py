@@ -14,11 +14,21 @@ from cdvd_mm.engine.launch import init_processes, is_main_process
 from cdvd_mm.files import write_atomically
 
 from . import inference, loader, training
-from .options import BenchmarkOptions, LoaderBenchmarkOptions, TrainBenchmarkOptions
+from .device_report.run import make_report
+from .options import (
+    BenchmarkOptions,
+    DeviceReportOptions,
+    LoaderBenchmarkOptions,
+    TrainBenchmarkOptions,
+)
 
 
-def benchmark(options: BenchmarkOptions) -> None:
-    """Time restoration, and print the table."""
+def benchmark(options: BenchmarkOptions, device: DeviceReportOptions) -> int:
+    """Time restoration, and print the table; or report on a device, 1 where something is wrong."""
+    if device.gpu_report:
+        outcomes = make_report(options, device, _say)
+        sys.stdout.write(f'{device.out}/report.md\n')
+        return int(any(outcome.wrong for outcome in outcomes))
     report = inference.benchmark(options, _say)
     table = inference.to_markdown(report)
     if options.json:
@@ -26,6 +36,7 @@ def benchmark(options: BenchmarkOptions) -> None:
     if options.markdown:
         write_atomically(options.markdown, table)
     sys.stdout.write(table)
+    return 0
 
 
 def benchmark_train(options: TrainBenchmarkOptions) -> None:

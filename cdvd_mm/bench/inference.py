@@ -44,6 +44,7 @@ class Case:
         precision (str): fp32, tf32, fp16 or bf16.
         backend (str): 'auto' or 'torch'.
         compile (bool): With torch.compile.
+        graphs (bool): With CUDA graphs.
     """
 
     form: str
@@ -52,6 +53,7 @@ class Case:
     precision: str
     backend: str = 'auto'
     compile: bool = False
+    graphs: bool = False
     seconds: list = dataclasses.field(default_factory=list)
     cpu_seconds: list = dataclasses.field(default_factory=list)
     macs: int = 0
@@ -63,6 +65,7 @@ class Case:
         """A short name."""
         extras = '' if self.backend == 'auto' else f', {self.backend}'
         extras += ', compiled' if self.compile else ''
+        extras += ', graphs' if self.graphs else ''
         return f'{self.form} {self.width}x{self.height} {self.precision}{extras}'
 
     @property
@@ -78,7 +81,7 @@ class _Runner:
         self.case = case
         self.device = device
         prepared = prepare_network(copy.deepcopy(network), case.precision, device.type,
-                                   case.compile)
+                                   case.compile, case.graphs)
         self.weights = [*prepared.parameters(), *prepared.buffers()]
         self.network = cast(SteppedCascade, prepared)
         generator = torch.Generator().manual_seed(0)
@@ -145,7 +148,8 @@ class _Runner:
 
 
 def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, rounds: int = 5,
-                  warmup: int = 1, say: Callable[[str], None] | None = None) -> dict:
+                  warmup: int = 1, say: Callable[[str], None] | None = None,
+                  seconds: float | None = None) -> dict:
     """Time all cases, interleaved.
 
     Args:
@@ -155,11 +159,13 @@ def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, r
         rounds (int): How often each case is timed.
         warmup (int): Calls of each case before that, at least 1.
         say (Callable, optional): Called with a line on what is going on.
+        seconds (float, optional): No further round begins after this time.
 
     Returns:
         dict: JSON-able report.
     """
     say = say or (lambda line: None)
+    end = time.monotonic() + (seconds or float('inf'))
     network = network.to(device).eval()
     runners, macs = [], {}
     for case in cases:
@@ -183,6 +189,9 @@ def run_benchmark(network: nn.Module, cases: list[Case], device: torch.device, r
         peak.measure()
         peak.seconds.clear()
     for k in range(rounds):
+        if k and time.monotonic() > end:
+            rounds = k
+            break
         say(f'round {k + 1} of {rounds}')
         for runner in runners:
             runner.time()
@@ -208,7 +217,8 @@ def _report(cases: list[Case], peaks: dict[str, DevicePeak], device: torch.devic
     rows = []
     for case in cases:
         row = {'form': case.form, 'width': case.width, 'height': case.height,
-               'precision': case.precision, 'backend': case.backend, 'compile': case.compile}
+               'precision': case.precision, 'backend': case.backend, 'compile': case.compile,
+               'graphs': case.graphs}
         if case.error:
             rows.append({**row, 'error': case.error})
             continue
@@ -239,7 +249,7 @@ def _ratios(cases: list[Case]) -> list[dict]:
         for other in cases:
             same = (case.height, case.width) == (other.height, other.width)
             reference = other.form == 'plain' and other.precision == 'fp32' \
-                and other.backend == case.backend and not other.compile
+                and other.backend == case.backend and not (other.compile or other.graphs)
             if same and reference and case is not other and case.seconds and other.seconds:
                 by_round = [b / a for a, b in zip(case.seconds, other.seconds)]
                 ratios.append({'case': case.label, 'against': other.label,
@@ -265,7 +275,7 @@ def to_markdown(report: dict) -> str:
     ]
     for row in report['cases']:
         form = row['form'] + ('' if row['backend'] == 'auto' else f' ({row["backend"]})') \
-            + (' (compiled)' if row['compile'] else '')
+            + (' (compiled)' if row['compile'] else '') + (' (graphs)' if row['graphs'] else '')
         start = f'| {form} | {row["width"]}x{row["height"]} | {row["precision"]} |'
         if 'error' in row:
             lines.append(f'{start} not run: {row["error"]} | | | | |')
@@ -296,6 +306,68 @@ def benchmark(options: BenchmarkOptions, say: Callable[[str], None] | None = Non
     Raises:
         ValueError: A model that is no cascade, a size that does not fit.
     """
+    network, device = _build(options)
+    cases = []
+    for width, height in options.sizes or ((256, 256), ):
+        if width % network.size_divisor or height % network.size_divisor:
+            raise ValueError(f'{width}x{height}: sides must be multiples of '
+                             f'{network.size_divisor}')
+        for backend in options.backends:
+            if 'plain' in options.forms:
+                cases.append(Case('plain', height, width, 'fp32', backend))
+            if 'streaming' in options.forms:
+                cases += [Case('streaming', height, width, precision, backend, compiled, graphs)
+                          for precision in options.precisions
+                          for compiled, graphs in (
+                              (False, False), *[(True, False)] * options.compile,
+                              *[(False, True)] * options.graphs)]
+    return run_benchmark(network, cases, device, options.rounds, options.warmup, say,
+                         options.seconds)
+
+
+def profile(options: BenchmarkOptions, precision: str, number: int = 15) -> list[dict]:
+    """Find where the time of streaming goes.
+
+    Args:
+        options (BenchmarkOptions): The model, and of ``sizes`` the first.
+        precision (str): fp32, tf32, fp16 or bf16.
+        number (int): Kernels (of a GPU) or operators (of a CPU) that are named.
+
+    Returns:
+        list[dict]: ``name``, ``share`` of the time of all, ``ms`` and ``calls`` a frame, the most
+        expensive first.
+    """
+    network, device = _build(options)
+    (width, height), *_ = options.sizes or ((256, 256), )
+    runner = _Runner(Case('streaming', height, width, precision), network.eval(), device)
+    runner.once()
+    on_gpu = device.type == 'cuda'
+    activity = torch.profiler.ProfilerActivity
+    frames = 5 if on_gpu else 1
+    with torch.profiler.profile(
+            activities=[activity.CPU, *[activity.CUDA] * on_gpu]) as profiler:
+        for _ in range(frames):
+            runner.once()
+    spent = [(event.key, (_gpu_microseconds if on_gpu else _cpu_microseconds)(event), event.count)
+             for event in profiler.key_averages()]
+    total = sum(microseconds for _, microseconds, _ in spent) or 1.
+    return [dict(name=name, share=microseconds / total, ms=microseconds / 1000 / frames,
+                 calls=count / frames)
+            for name, microseconds, count in sorted(spent, key=lambda row: -row[1])[:number]]
+
+
+def _cpu_microseconds(event: Any) -> float:
+    return event.self_cpu_time_total
+
+
+def _gpu_microseconds(event: Any) -> float:
+    """What the attribute is called depends on PyTorch."""
+    return getattr(event, 'self_device_time_total', 0.) or \
+        getattr(event, 'self_cuda_time_total', 0.)
+
+
+def _build(options: BenchmarkOptions) -> tuple[Any, torch.device]:
+    """The network that is to be timed, on its device."""
     if options.threads:
         torch.set_num_threads(options.threads)
     model: Any = init_model(options.config, options.checkpoint, options.device,
@@ -304,17 +376,4 @@ def benchmark(options: BenchmarkOptions, say: Callable[[str], None] | None = Non
     if not isinstance(network, SteppedCascade):
         raise ValueError(f'{options.config}: {type(network).__name__} is no cascade; the benchmark '
                          'compares forms of cascades')
-    cases = []
-    for width, height in options.sizes:
-        if width % network.size_divisor or height % network.size_divisor:
-            raise ValueError(f'{width}x{height}: sides must be multiples of '
-                             f'{network.size_divisor}')
-        for backend in options.backends:
-            if 'plain' in options.forms:
-                cases.append(Case('plain', height, width, 'fp32', backend))
-            if 'streaming' in options.forms:
-                cases += [Case('streaming', height, width, precision, backend, compiled)
-                          for precision in options.precisions
-                          for compiled in ((False, True) if options.compile else (False, ))]
-    return run_benchmark(model.generator, cases, next(model.parameters()).device,
-                         options.rounds, options.warmup, say)
+    return network, next(model.parameters()).device

@@ -182,7 +182,10 @@ def benchmark_train(cfg: Config, options: TrainBenchmarkOptions) -> dict:
     results: dict[str, dict[str, Any]] = {
         name: dict(seconds=[], parts={part: [] for part in PARTS}) for name in names}
     steps = {name: Step(model, cfg, chosen, **CASES[name]) for name in names}
+    end = time.monotonic() + (options.seconds or float('inf'))
     for number in range(options.rounds + 2):
+        if number > 2 and time.monotonic() > end:
+            break
         for name, step in steps.items():
             if number == 0:
                 results[name]['loss'] = float(step(data))
@@ -203,7 +206,7 @@ def benchmark_train(cfg: Config, options: TrainBenchmarkOptions) -> dict:
                    **{part: statistics.median(times) for part, times in result['parts'].items()}})
     return dict(device=device_name(chosen), cases=summary, setting=(
         f'{options.batch_size} window(s) of {model.generator.num_frames} frames of '
-        f'{options.size}x{options.size}, {options.rounds} interleaved rounds, '
+        f'{options.size}x{options.size}, {len(results[names[0]]["seconds"])} interleaved rounds, '
         f'PyTorch {torch.__version__}'))
 
 

@@ -49,6 +49,7 @@ class FrameRestorer:
             the whole video, however long.
         clip_overlap (int, optional): Frames that neighbouring clips have in
             common. Default: None, see there.
+        graphs (bool): Use CUDA graphs.
 
     Attributes:
         context (int): Frames on either side of a part of a video that have to
@@ -62,7 +63,7 @@ class FrameRestorer:
     def __init__(self, model: nn.Module, precision: str = 'fp32', tile: int | str | None = 'auto',
                  overlap: int = DEFAULT_OVERLAP, compile: bool = False,
                  clip_length: int | str | None = 'auto',
-                 clip_overlap: int | None = None) -> None:
+                 clip_overlap: int | None = None, graphs: bool = False) -> None:
         if isinstance(tile, int) and tile < SMALLEST_TILE // 2:
             raise ValueError(f'tiles of {tile} pixels are too small: expected '
                              f'{SMALLEST_TILE // 2} or more, or auto')
@@ -73,7 +74,7 @@ class FrameRestorer:
         self.precision = choose_precision(network, self.device.type) if precision == 'auto' \
             else precision
         self.network: Any = prepare_network(network.eval(), self.precision, self.device.type,
-                                            compile)
+                                            compile, graphs)
         usual = model.clip_length if isinstance(model, ClipTestingMixin) else None
         self.clips = ClipRule(self.network, clip_length, clip_overlap, usual)
         self.context = self.clips.make(self.clips.choose(1, 1, math.inf)).margin

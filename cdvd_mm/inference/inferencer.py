@@ -56,7 +56,8 @@ class FrameInferencer:
             config = load_config(str(config))
         self.model = init_model(config, checkpoint, chosen.device, cfg_options)
         self.restorer = FrameRestorer(self.model, chosen.precision, chosen.tile, chosen.overlap,
-                                      chosen.compile, chosen.clip_length, chosen.clip_overlap)
+                                      chosen.compile, chosen.clip_length, chosen.clip_overlap,
+                                      chosen.graphs)
         self.model_id = _identify(config, checkpoint, cfg_options)
 
     def restore(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -49,3 +49,4 @@ class InferenceOptions:
         None, 'frames that neighbouring clips have in common', metavar='FRAMES',
         shown_default='8, or a quarter of shorter clips')
     compile: bool = option(False, 'use torch.compile')
+    graphs: bool = option(False, 'record the steps of the network as CUDA graphs, on a GPU')

@@ -14,6 +14,7 @@ from cdvd_mm.models.backbones.blocks import ReconstructionNet
 from cdvd_mm.models.protocols import MeasuredInBFloat16, MixedPrecisionNetwork
 from cdvd_mm.system import has_bfloat16_arithmetic
 
+from .graphs import use_graphs
 from .options import PRECISIONS
 
 _UNNOTICED = 0.02  # dB
@@ -103,7 +104,7 @@ def choose_precision(network: nn.Module, device: str) -> str:
 
 
 def prepare_network(network: nn.Module, precision: str = 'fp32', device: str = 'cpu',
-                    compile: bool = False) -> nn.Module:
+                    compile: bool = False, graphs: bool = False) -> nn.Module:
     """Make a network compute as asked; it is changed.
 
     Of a :class:`~cdvd_mm.models.protocols.MixedPrecisionNetwork`, CDVDNet for
@@ -117,6 +118,7 @@ def prepare_network(network: nn.Module, precision: str = 'fp32', device: str = '
         precision (str): fp32, tf32, fp16 or bf16.
         device (str): 'cpu' or 'cuda'.
         compile (bool): Use torch.compile for that part.
+        graphs (bool): Record the calls of streaming as CUDA graphs, of all networks.
 
     Returns:
         nn.Module: The network itself.
@@ -127,21 +129,20 @@ def prepare_network(network: nn.Module, precision: str = 'fp32', device: str = '
     if precision not in PRECISIONS:
         raise ValueError(f'unknown precision {precision!r}: expected one of '
                          f'{", ".join(PRECISIONS)}')
-    if not isinstance(network, MixedPrecisionNetwork):
-        if compile:
-            print_log(f'{type(network).__name__} is not compiled: it names no part (half_part) '
-                      'that can be', 'current', logging.WARNING)
-        return network
     on_gpu = device.startswith('cuda')
-    part = network.get_submodule(network.half_part)
-    if precision in _DTYPES:
-        part = InHalfPrecision(part, _DTYPES[precision], on_gpu)
-    elif precision == 'tf32' and on_gpu:
-        part = part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if compile:
-        part = Compiled(part)
-    setattr(network, network.half_part, part)
-    return network
+    if isinstance(network, MixedPrecisionNetwork):
+        part = network.get_submodule(network.half_part)
+        if precision in _DTYPES:
+            part = InHalfPrecision(part, _DTYPES[precision], on_gpu)
+        elif precision == 'tf32' and on_gpu:
+            part = part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        setattr(network, network.half_part, Compiled(part) if compile else part)
+    elif compile:
+        print_log(f'{type(network).__name__} is not compiled: it names no part (half_part) that '
+                  'can be', 'current', logging.WARNING)
+    if graphs and not on_gpu:
+        print_log('CUDA graphs are not used: they need a GPU', 'current', logging.WARNING)
+    return use_graphs(network) if graphs and on_gpu else network
 
 
 @contextlib.contextmanager
