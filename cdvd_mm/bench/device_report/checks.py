@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import cdvd_mm
 from cdvd_mm.inference.frame_restorer import FrameRestorer, to_array
 from cdvd_mm.inference.model import init_model, select_device
 from cdvd_mm.inference.precision import matmul_precision
@@ -38,7 +37,7 @@ def run_tests(settings: Settings, folder: Path | None = None) -> Iterator[Table]
         settings (Settings): ``tests`` says which.
         folder (Path, optional): Of the tests. Default: None, that of the checkout.
     """
-    folder = folder or Path(cdvd_mm.__file__).parents[1] / 'tests'
+    folder = folder or Path(__file__).parents[3] / 'tests'
     if not folder.is_dir():
         yield Table('Tests', [f'Not run: there is no {folder}; run this from a checkout.'],
                     wrong='the tests are not there')

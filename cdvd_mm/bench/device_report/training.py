@@ -99,8 +99,9 @@ def train_twice(settings: Settings) -> Iterator[Table]:
 def _train(data: Path, folder: Path, steps: int, stop: int) -> tuple[list[float], dict]:
     """Train the demo's config, of so many steps, until one; give all losses, and the weights."""
     cfg = load_config('cdvd_mm::cdvd_demo.py', {
-        'train_cfg.max_iters': stop, 'default_hooks.checkpoint.interval': stop, 'default_hooks.logger.interval': 1,
-        'param_scheduler.T_max': steps, 'model.stage_milestones': [steps // 4],
+        'train_cfg.max_iters': stop, 'default_hooks.checkpoint.interval': stop,
+        'default_hooks.logger.interval': 1, 'param_scheduler.T_max': steps,
+        'model.stage_milestones': [steps // 4],
         'log_processor.window_size': 1}, str(folder), str(data))
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.pop('save_best')
