@@ -93,7 +93,7 @@ def test_parts_that_fail_and_parts_that_do_not(tmp_path, repo_root, capsys, monk
     for name in ('benchmark.md', 'training.md'):
         (pages / name).write_text('# Page\n')
     command = ['benchmark', str(repo_root / 'configs/stfan/stfan_demo.py'), '--gpu-report',
-               '--device', 'cpu', '--minutes', '2', '--sizes', '32x32', '--out',
+               '--device', 'cpu', '--minutes', '10', '--sizes', '32x32', '--out',
                str(tmp_path / 'out'), '--device-name', 'A | machine', '--parts', 'profile']
     (pages / 'benchmark.md').write_text(
         '# Page\n\n<!-- measured: kernels -->\n<!-- end of measured -->\nThe end.\n')
