@@ -12,6 +12,7 @@ import av
 from .color import ColorTags, chroma_of, has_alpha
 from .frames import VideoInfo
 from .orientation import can_store_rotation
+from .side_data import HDRLevels
 
 CONTAINERS = {
     '.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm',
@@ -134,6 +135,13 @@ def _encoder_options(codec: str, quality: float | None,
     return options
 
 
+def _with_levels(options: dict[str, str], codec: str, hdr: HDRLevels) -> dict[str, str]:
+    """Options that tell the encoder the levels, before what a user says of the same."""
+    added = (hdr.options(codec) or {}) if hdr else {}
+    return options | {name: ':'.join(filter(None, (text, options.get(name))))
+                      for name, text in added.items()}
+
+
 def _pixel_format(codec: str, info: VideoInfo, odd: tuple[bool, bool]) -> str:
     """The encoder's pixel format that is closest to the input's.
 
@@ -210,6 +218,8 @@ def _losses(info: VideoInfo, codec: str, pix_fmt: str, container: str, size: tup
                       'players show: --codec vp9 or a folder of pictures are other choices')
     if info.profiles:
         losses.append(f'colour profile {", ".join(info.profiles)}: a folder of PNG files keeps it')
+    if info.hdr and info.hdr.options(codec) is None:
+        losses.append('light levels of HDR (mastering display, MaxCLL): h265 and av1 keep them')
     if info.alpha and not alpha:
         losses.append('transparency: --codec prores in mov, vp9 in webm, ffv1 in mkv and a folder '
                       'of PNG files keep it')
@@ -281,7 +291,7 @@ def plan_encoding(info: VideoInfo, output: str | Path, size: tuple[int, int],
     alpha = alpha and (has_alpha(target) or pix_fmt == 'pal8')
     if codec == 'prores_ks' and quality is None and chroma_of(target) == '444':
         own.setdefault('profile', '4')
-    options = _encoder_options(codec, quality, own)
+    options = _with_levels(_encoder_options(codec, quality, own), codec, info.hdr)
     width, height = size if chosen else _even(codec, pix_fmt, size)
     color, source = info.color, av.VideoFormat(info.pix_fmt)
     if target.is_rgb or pix_fmt == 'pal8':

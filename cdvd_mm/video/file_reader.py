@@ -6,15 +6,13 @@ import contextlib
 import dataclasses
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.codeccontext import VideoCodecContext
 
@@ -23,6 +21,7 @@ from .color import ColorTags, alpha_of, frame_to_rgb, has_alpha
 from .contents import film_stream
 from .deinterlace import Deinterlacer
 from .frames import Frame, FrameReader, VideoInfo
+from .side_data import hdr_levels, lost_side_data, side_data
 from .timeline import FrameTimes, Timeline
 
 # demuxers that take any text or any bytes for a picture
@@ -94,7 +93,8 @@ class VideoReader(FrameReader):
         elif container.duration is not None:
             duration = Fraction(container.duration, av.time_base)
         num_frames = stream.frames or (round(duration * rate) if duration else 0)
-        matrix = _display_matrix(first)
+        beside = side_data(first)
+        matrix = _display_matrix(beside)
         components = first.format.components
         color = ColorTags(
             range=int(first.color_range), matrix=int(first.colorspace),
@@ -111,7 +111,8 @@ class VideoReader(FrameReader):
             display_matrix=matrix, rotation=int(first.rotation) % 360 if matrix else 0,
             bit_depth=max(c.bits for c in components), pix_fmt=first.format.name, color=color,
             duration=duration, first_pts=0 if self._shift else int(first.pts or 0),
-            alpha=_is_transparent(first), losses=tuple(self._losses(first)))
+            alpha=_is_transparent(first), hdr=hdr_levels(beside),
+            losses=(*self._losses(first), *lost_side_data(beside)))
 
     def _losses(self, first: av.VideoFrame) -> list[str]:
         """What of the pictures goes into no output, in words."""
@@ -271,10 +272,8 @@ def _rate(container: InputContainer, stream: av.VideoStream, first: av.VideoFram
     return rate or Fraction(25)
 
 
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+def _display_matrix(beside: dict[SideDataType, bytes]) -> tuple[int, ...] | None:
     """FFmpeg's 3x3 matrix of a rotation flag; None where there is nothing to turn."""
-    for data in cast(Iterable[SideData], frame.side_data):  # what PyAV says of it is wrong
-        if data.type == SideDataType.DISPLAYMATRIX:
-            matrix = tuple(int(v) for v in np.frombuffer(bytes(data), np.int32))
-            return None if matrix == _IDENTITY else matrix
-    return None
+    numbers = np.frombuffer(beside.get(SideDataType.DISPLAYMATRIX, b''), np.int32)
+    matrix = tuple(int(number) for number in numbers)
+    return None if matrix in ((), _IDENTITY) else matrix

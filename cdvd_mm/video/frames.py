@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from .color import ColorTags
+from .side_data import HDRLevels
 
 Reader = TypeVar('Reader', bound='FrameReader')
 
@@ -37,6 +38,7 @@ class VideoInfo:
         first_pts (int): Timestamp of the first frame.
         is_folder (bool): A folder of frames.
         alpha (bool): Frames come with transparency.
+        hdr (HDRLevels): What its light is meant for.
         profiles (tuple[str, ...]): Names of the pictures' ICC profiles that are not sRGB.
         losses (tuple[str, ...]): What of the pictures no output keeps, in words.
     """
@@ -56,6 +58,7 @@ class VideoInfo:
     first_pts: int = 0
     is_folder: bool = False
     alpha: bool = False
+    hdr: HDRLevels = HDRLevels()
     profiles: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
 
