@@ -27,5 +27,5 @@ say 'testing'
 checkpoint=$(cat "$work_dir/last_checkpoint")
 "$python" tools/test.py "$config" "$checkpoint" --work-dir "$work_dir/test"
 say 'comparing'
-"$python" tools/analysis_tools/plot_comparison.py "$config" "$checkpoint" "$work_dir/comparison"
+"$python" tools/analysis_tools/plot_comparison.py "$config" "$checkpoint" "$work_dir/comparison" --shipped
 say 'done'

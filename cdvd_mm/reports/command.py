@@ -68,11 +68,14 @@ def plot_results(options: PlotResultsOptions) -> None:
 
 def plot_comparison(options: PlotComparisonOptions) -> None:
     """Draw, and print the mean PSNRs."""
-    from .plots import plot_comparison
+    from .examples import plot_comparison
     result = plot_comparison(options.config, options.checkpoint, options.out_dir,
-                             options.examples, options.device, options.cfg_options)
-    sys.stdout.write(
-        f'PSNR of the blurred frames:  {result.psnr_blurred:.2f} dB\n'
-        f'PSNR of the restored frames: {result.psnr_restored:.2f} dB '
-        f'({result.psnr_restored - result.psnr_blurred:+.2f} dB, {result.num_frames} frames)\n'
-        f'restored frames: {result.frames}\npicture: {result.figure}\n')
+                             options.examples, options.device, options.cfg_options,
+                             options.shipped)
+    means = {'blurred': result.psnr_blurred, 'restored': result.psnr_restored,
+             'CDVD-lite': result.psnr_shipped}
+    for name, psnr in means.items():
+        if psnr is not None:
+            sys.stdout.write(f'{name:10} {psnr:.2f} dB ({psnr - result.psnr_blurred:+.2f} dB)\n')
+    sys.stdout.write(f'mean PSNR of {result.num_frames} frames\n'
+                     f'restored frames: {result.frames}\npicture: {result.figure}\n')

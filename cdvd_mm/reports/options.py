@@ -120,5 +120,6 @@ class PlotComparisonOptions:
     checkpoint: str = positional('path of the checkpoint')
     out_dir: str = positional('folder for comparison.png and restored/')
     examples: int = option(3, 'rows')
+    shipped: bool = option(False, 'a column of the network that comes with the package as well')
     device: str = option('auto', _DEVICE)
     cfg_options: dict[str, Any] | None = option(None, 'override settings of the config')

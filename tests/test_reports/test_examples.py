@@ -7,9 +7,10 @@ import torch
 
 pytest.importorskip('skimage', reason='the photographs come with scikit-image')
 
+from cdvd_mm.apis import VideoDeblurInferencer  # noqa: E402
 from cdvd_mm.data_tools.demo import DemoSettings, make_demo_data  # noqa: E402
 from cdvd_mm.inference.model import init_model  # noqa: E402
-from cdvd_mm.reports.plots import (  # noqa: E402
+from cdvd_mm.reports.examples import (  # noqa: E402
     ComparedFrame,
     _most_blurred_part,
     _spread,
@@ -53,6 +54,25 @@ def test_files_and_numbers(root, checkpoint, repo_root, tmp_path):
     np.testing.assert_array_equal(restored, blurred)
     picture = cv2.imread(result.figure)
     assert picture.shape[1] > 1500 and picture.std() > 20
+
+
+def test_the_network_that_ships_beside_it(root, checkpoint, repo_root, tmp_path):
+    """As its own restorer scores the same frames."""
+    result = plot_comparison(
+        str(repo_root / CONFIG), str(checkpoint), str(tmp_path / 'out'), device='cpu',
+        options={'test_dataloader.dataset.data_root': str(root)}, with_shipped=True)
+    restored = VideoDeblurInferencer(device='cpu', precision='fp32')
+    scores = []
+    for video in ('coffee_00', 'motorcycle_left_01'):
+        frames, sharp = ([cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in
+                          sorted((root / 'test' / video / kind).iterdir())]
+                         for kind in ('blur', 'sharp'))
+        frames = list(restored.restore(frames))
+        for k in (2, 3):
+            error = (frames[k].astype(float) - sharp[k])[4:28, 4:40]  # of 32x44
+            scores.append(10 * np.log10(255**2 / (error**2).mean()))
+    assert result.psnr_shipped == pytest.approx(np.mean(scores), abs=0.01)
+    assert result.psnr_shipped != result.psnr_restored
 
 
 @pytest.mark.parametrize('config, message', [
