@@ -32,7 +32,7 @@ _STARTING = 20.  # seconds that a part needs for itself, however little is left
 
 
 @dataclasses.dataclass
-class Outcome:
+class PartOutcome:
     """What came of a part.
 
     Args:
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def make_report(options: BenchmarkOptions, report: DeviceReportOptions,
-                say: Callable[[str], None]) -> list[Outcome]:
+                say: Callable[[str], None]) -> list[PartOutcome]:
     """Run the parts; write ``report.md`` and ``report.json``, and the tables of the docs.
 
     Args:
@@ -63,7 +63,7 @@ def make_report(options: BenchmarkOptions, report: DeviceReportOptions,
         say (Callable): Called with a line on what is going on.
 
     Returns:
-        list[Outcome]: One a part.
+        list[PartOutcome]: One a part.
 
     Raises:
         ValueError: A device or part that is not there, a page without its place for a table.
@@ -75,7 +75,7 @@ def make_report(options: BenchmarkOptions, report: DeviceReportOptions,
     name = report.device_name or device_name(settings.device)
     Path(report.out).mkdir(parents=True, exist_ok=True)
     load = os.getloadavg()[0]
-    outcomes: list[Outcome] = []
+    outcomes: list[PartOutcome] = []
     end, names = time.monotonic() + 60 * report.minutes, [
         part for part in report.parts or PARTS if settings.on_gpu or not PARTS[part].needs_gpu]
     for index, part in enumerate(names):
@@ -109,7 +109,7 @@ def make_settings(options: BenchmarkOptions, report: DeviceReportOptions) -> Set
         tests=report.tests or ('cuda or test_triton' if on_gpu else 'test_memory and cpu'))
 
 
-def run_part(name: str, settings: Settings) -> Outcome:
+def run_part(name: str, settings: Settings) -> PartOutcome:
     """Run a part in a process of its own; nothing that it does ends this one.
 
     Args:
@@ -144,7 +144,7 @@ def run_part(name: str, settings: Settings) -> Outcome:
         tables = [Table(**row) for row in json.loads(result.read_text(encoding='utf-8'))]
     failure = '' if code == 0 else f'cut off after {seconds:.0f} s' if code is None else \
         f'failed (exit code {code}): {_last_line(log)}'
-    return Outcome(name, seconds, tables, failure)
+    return PartOutcome(name, seconds, tables, failure)
 
 
 def _last_line(log: Path) -> str:
@@ -159,7 +159,7 @@ def _note(load: float) -> str:
             f'{__version__}{busy}.')
 
 
-def _write(outcomes: list[Outcome], device: str, load: float, folder: Path) -> None:
+def _write(outcomes: list[PartOutcome], device: str, load: float, folder: Path) -> None:
     lines = [f'# {device}', '', _note(load), '', '| part | s | what is wrong |', '|---|---|---|']
     lines += [f'| {o.name} | {o.seconds:.0f} | {"; ".join(o.wrong) or "nothing"} |'
               for o in outcomes]
