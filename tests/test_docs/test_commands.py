@@ -1,0 +1,146 @@
+"""Every command line and Python snippet of README, docs and help texts, run on small stand-ins.
+
+A command runs in bash, in a folder of its own, with the programs ``python``, ``cdvd-mm``,
+``torchrun`` and ``srun`` answered by a process that has imported everything (warm_server.py). Its
+configs are made small on the way, its lengths by the options in ``SHORT``. Whatever cannot run
+here is in ``PARSED`` or ``LEFT_OUT``, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pages import ROOT, Command, all_commands, all_snippets
+
+PLACEHOLDERS = {
+    'CONFIG': 'configs/cdvd_demo.py', 'CHECKPOINT': 'work_dirs/cdvd_demo/iter_2000.pth',
+    'INPUT': 'blurred.mp4', 'OUTPUT': 'sharp.mp4', '/path/to/': '$PWD/',
+}
+"""What a reader puts in, and what the test does."""
+
+SHORT = {
+    'benchmark.py': '--sizes 64x64 --rounds 1 --warmup 0',
+    'benchmark_train.py': '--size 64 --rounds 1',
+    'benchmark_loader.py': '--samples 3 --workers 1',
+    'ablation': '--iters 2',
+    'compare': '--repeats 1',
+    'make_demo_data.py': '--train-scenes 1 --test-scenes 1',
+    'synthesise': '--size 48x48',
+}
+"""By program: options that make it short."""
+
+PARSED = {
+    '--device cuda': 'there may be no GPU',
+    'compare_demo.py': 'trains nine networks; tests/test_tools/test_demo_tools.py runs it',
+}
+"""By part of a command: why its options are parsed and nothing is run."""
+
+LEFT_OUT = {
+    'install.sh': 'installs; tests/test_tools/test_install_script.py runs it',
+    'quickstart.sh': 'installs; its commands are those of docs/en/get_started.md',
+    'run_tests.sh': 'runs this',
+    '.ci/run': 'runs this',
+    'pip': 'a program of others',
+    'pre-commit': 'a program of others',
+    'tensorboard': 'a program of others that does not end',
+    'own_': 'tests/test_docs/test_contributing.py runs it',
+}
+"""By part of a command: why it is not even parsed."""
+
+COMMANDS = [command for command in all_commands() if ' ' in command.text.strip()]
+"""Those with an argument: the others are names of programs, in the text."""
+
+COUNTS = dict.fromkeys(('run', 'parsed', 'left out'), 0)
+
+
+def reason(table: dict[str, str], text: str) -> str | None:
+    return next((why for part, why in table.items() if part in text), None)
+
+
+@pytest.fixture(scope='module')
+def warm(tmp_path_factory):
+    """The environment of the commands: programs that the warm server answers, a world to copy."""
+    place = tmp_path_factory.mktemp('docs')
+    programs = place / 'bin'
+    programs.mkdir()
+    for name in ('python', 'cdvd-mm', 'torchrun', 'srun'):
+        (programs / name).write_text(
+            f'#!/bin/sh\nexec {sys.executable} -S -E -s {programs}/link/{name} "$@"\n')
+        (programs / name).chmod(0o755)
+        (programs / 'link').mkdir(exist_ok=True)
+        (programs / 'link' / name).symlink_to(Path(__file__).with_name('warm_server.py'))
+    environment = dict(
+        os.environ, PATH=f'{programs}:{os.environ["PATH"]}', WARM_SERVER=str(place / 'socket'),
+        PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / 'tests'), str(ROOT / 'tests/test_docs')]),
+        OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', SMALL_CONFIGS='1', COLUMNS='80')
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name('warm_server.py')), str(place / 'socket')],
+        env=environment, stdout=subprocess.DEVNULL, stderr=(place / 'log').open('w'))
+    while not (place / 'socket').exists():
+        assert server.poll() is None, (place / 'log').read_text()
+        time.sleep(0.1)
+    world = place / 'world'
+    world.mkdir()
+    environment.pop('PYTHONPATH')
+    shell(f'python {ROOT}/tests/test_docs/stand_ins.py .', world, environment)
+    shell('cdvd-mm test configs/cdvd_gopro.py checkpoints/cdvd_gopro.pth\n'
+          'cdvd-mm prepare GOPRO data/GOPRO --store data/GOPRO_store', world, environment)
+    yield world, environment
+    server.kill()
+    server.wait()
+
+
+def shell(text: str, folder: Path, environment: dict[str, str]) -> str:
+    """Run lines of a page; return what they print."""
+    done = subprocess.run(['bash', '-euc', text], cwd=folder, env=environment, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    assert done.returncode == 0, f'{text}\nexit code {done.returncode}\n{done.stdout[-3000:]}'
+    return done.stdout
+
+
+@pytest.fixture
+def place(warm, tmp_path):
+    """A copy of the world for one command; files are shared until others take their place."""
+    world, environment = warm
+    shutil.copytree(world, tmp_path / 'w', symlinks=True, copy_function=os.link,
+                    ignore=shutil.ignore_patterns('stand-ins'))
+    return tmp_path / 'w', environment
+
+
+def filled_in(command: Command) -> str:
+    """The command as a reader would type it, made short."""
+    text = re.sub(r'\s+#.*$', '', command.text, flags=re.M)
+    text = re.sub(r'(convert(?:\.py)?) (\S+) RELEASED\.\w+', r'\1 \2 published/\2.pth', text)
+    for placeholder, value in PLACEHOLDERS.items():
+        text = text.replace(placeholder, value)
+    short = reason(SHORT, text)
+    return f'{command.settings}{text}{" " + short if short else ""}'
+
+
+def outputs(text: str, folder: Path) -> list[str]:
+    """Words of a command that name files or folders which are not there yet."""
+    words = shlex.split(text.replace('\\\n', ' '))
+    return [word for word in words if re.fullmatch(r'[\w.-]+(/[\w.-]+)*(\.[a-z]\w+|/\w[\w-]*)', word)
+            and not (folder / word).exists()]
+
+
+@pytest.mark.parametrize('command', [c for c in COMMANDS if not reason(LEFT_OUT, c.text)],
+                         ids=lambda c: f'{c.name}')
+def test_command(place, command):
+    folder, environment = place
+    text = filled_in(command)
+    if reason(PARSED, text):
+        shell(text, folder, dict(environment, PARSE_ONLY='1'))
+        return
+    expected = outputs(text, folder)
+    shell(text, folder, environment)
+    missing = [name for name in expected if not (folder / name).exists()]
+    assert not missing, f'{text} made no {missing}'
