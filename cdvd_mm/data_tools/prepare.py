@@ -221,6 +221,7 @@ def _check_official(report: Report, cls: type[VideoDeblurDataset]) -> None:
                 report.root, f'train: {found[0]} videos with {found[1]} frames, the published '
                 f'dataset has {result.expected[0]} with {result.expected[1]}',
                 'download what is missing, or remove what is not part of it'))
+        _check_sizes(report, cls, split)
 
 
 def _check_counts(report: Report, cls: type[BSDDataset] | type[REDSDataset], split: str) -> None:
@@ -245,10 +246,19 @@ def _check_counts(report: Report, cls: type[BSDDataset] | type[REDSDataset], spl
         if frames is not None and len(video) != frames // videos:
             report.problems.append(Problem(folder, f'{len(video)} frames, the published video has '
                                            f'{frames // videos}', 'download it again'))
-        if video.size not in (None, cls.OFFICIAL_SIZE):
-            (height, width), (h, w) = video.size, cls.OFFICIAL_SIZE
-            report.problems.append(Problem(folder, f'{width}x{height}, the published video is '
-                                           f'{w}x{h}', 'download it again'))
+    _check_sizes(report, cls, split)
+
+
+def _check_sizes(report: Report, cls: type[VideoDeblurDataset], split: str) -> None:
+    if cls.OFFICIAL_SIZE is None:
+        return
+    h, w = cls.OFFICIAL_SIZE
+    for video in report.splits[split].videos:
+        if video.size not in (None, (h, w)):
+            height, width = video.size
+            report.problems.append(Problem(
+                os.path.dirname(video.blur[0]), f'{width}x{height}, the published video is {w}x{h}',
+                'download it again'))
 
 
 def _check_gamma(folders: list[VideoFolder]) -> list[Problem]:

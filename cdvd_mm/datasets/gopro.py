@@ -23,5 +23,6 @@ class GoProDataset(VideoDeblurDataset):
     OFFICIAL_TEST_VIDEOS = GOPRO_TEST
     #: (videos, frames) of either split as published.
     OFFICIAL_COUNTS = dict(train=(22, 2103), test=(11, 1111))
+    OFFICIAL_SIZE = (720, 1280)
     #: Frames of the test videos that do not have 100.
     OFFICIAL_TEST_FRAMES = {'GOPR0410_11_00': 134, 'GOPR0862_11_00': 77}

@@ -89,6 +89,8 @@ class VideoDeblurDataset(BaseDataset):
     #: Names of the official test videos; where the layout has no split folders they make the split.
     #: Without any, they are told by the layout and the names found.
     OFFICIAL_TEST_VIDEOS: tuple[str, ...] = ()
+    #: Height and width of every published frame, where they are all of one size.
+    OFFICIAL_SIZE: tuple[int, int] | None = None
     #: Layouts of :func:`find_layout` that this dataset comes in.
     LAYOUTS: tuple[str, ...] = ('gopro', 'dvd', 'repacked')
     #: Names of its splits.

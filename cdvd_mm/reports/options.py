@@ -55,7 +55,7 @@ class CompareDemoOptions:
 class AblationOptions:
     """Train, test and tabulate the ablation on given data, on equal terms.
 
-    Example: ablation.py stages_1 stages_2 --data data/ablation --out work_dirs/ablation --seeds 0 1
+    Example: ablation stages_1 stages_2 --data data/ablation --out work_dirs/ablation --seeds 0 1
     Called again with the same --out it goes on where it was interrupted.
     """
 
@@ -81,7 +81,7 @@ class AblationOptions:
 class EvaluateOptions:
     """Score restored frames that any program wrote, by a published protocol.
 
-    Example: evaluate_frames.py results/edvr data/GOPRO --protocol cdvd-tsp
+    Example: evaluate results/edvr data/GOPRO --protocol cdvd-tsp
     """
 
     pred: str = positional('restored frames, <video>/<frame>.png')
@@ -97,7 +97,7 @@ class EvaluateOptions:
 class PlotResultsOptions:
     """Draw PSNR over time of every video, and the worst frames side by side.
 
-    Example: plot_results.py work_dirs/cdvd_gopro/results_cdvd-tsp --out work_dirs/plots
+    Example: plot-results work_dirs/cdvd_gopro/results_cdvd-tsp --out work_dirs/plots
     """
 
     reports: tuple[str, ...] = positional('results.json of tools/test.py or evaluate_frames.py, or '

@@ -54,6 +54,7 @@ def test_leak_and_foreign_test_videos(make_dataset):
     problems = [str(p) for p in check_dataset('GOPRO', str(root)).problems]
     assert any('official test video among the training videos' in p for p in problems)
     assert any('own: not one of the official test videos' in p for p in problems)
+    assert sum('16x16, the published video is 1280x720' in p for p in problems) == 3
 
 
 def test_blur_against_blur_gamma(make_dataset):

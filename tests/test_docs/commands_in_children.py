@@ -8,7 +8,7 @@ import runpy
 import sys
 
 SMALL = {
-    'CDVDNet': dict(mid_channels=4, num_blocks=1),
+    'CDVDNet': dict(mid_channels=4, num_blocks=1, flow_estimator=None),
     'SingleFrameCDVDNet': dict(mid_channels=4, num_blocks=1),
     'CDVDNetNL': dict(mid_channels=8, num_blocks=1, num_runs=1, flow_estimator=None),
     'DSTNetPlus': dict(mid_channels=8, num_filter_blocks=1, num_blocks=1),
@@ -20,6 +20,7 @@ SMALL = {
 }
 """By network: settings that make it small."""
 
+SIZE = (64, 80)  # height and width of the frames of the stand-ins
 CROP, FRAMES, LENGTH = 64, 5, 2
 """Side of a patch, frames of a clip, steps of a training."""
 
@@ -46,12 +47,17 @@ def warm_up() -> None:
         return cfg
 
     Config.fromfile = staticmethod(small)
+    from cdvd_mm.datasets import GoProDataset
+    video = GoProDataset.OFFICIAL_TEST_VIDEOS[0]
+    GoProDataset.OFFICIAL_TEST_VIDEOS, GoProDataset.OFFICIAL_TEST_FRAMES = (video, ), {video: 7}
+    GoProDataset.OFFICIAL_COUNTS = dict(train=(2, 14), test=(1, 7))
+    GoProDataset.OFFICIAL_SIZE = SIZE
 
 
 def make_small(cfg) -> None:
     """A network that is small, patches, clips and a training that are short."""
     generator = cfg.model.generator
-    generator.update(SMALL.get(generator.type, {}))
+    generator.update(SMALL.get(generator.get('type'), {}))
     if cfg.model.get('train_cfg', {}).get('tsa_iter') is not None:
         cfg.model.train_cfg.tsa_iter = 0
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -15,7 +15,9 @@ PAGES = [path.relative_to(ROOT).as_posix() for path in (
     ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs/en').glob('*.md')),
     *sorted((ROOT / 'configs').glob('*/README.md')))]
 _SETTING = re.compile(r'(export )?\w+=("[^"]*"|\S*)(\s+#.*)?')
-_PROGRAM = re.compile(r'(python|bash|cdvd-mm|pip|torchrun|tensorboard|tools/\w+\.sh)\s')
+_PROGRAM = re.compile(r'(python -m \S+|(python|bash) [\w/]+\.\w+|cdvd-mm [\w-]+|pip|torchrun|'
+                      r'tensorboard|tools/\w+\.sh)\s|cdvd-mm (--|check-env)')
+"""What a command line in the text begins with; a program's name alone is none."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+from commands_in_children import SIZE
 from video_data import KINDS, LAYOUTS, frame, save
 from video_files import make_video
 
@@ -18,12 +19,10 @@ from cdvd_mm.models import backbones, flow_estimators
 ROOT = Path(__file__).resolve().parents[2]
 VIDEOS = ('blurred.mp4', 'hero7.mp4', 'max_heromode.mp4', 'kingscross_60fps.mp4', 'walk.mp4',
           'street.mp4')
-SIZE = (64, 80)  # height and width of the frames; a patch has 64
 
 SAVED = {
-    'configs/cdvd_gopro.py': ('checkpoints/cdvd_gopro.pth', 'checkpoints/cdvd_dvd.pth',
-                              'work_dirs/cdvd_gopro/epoch_500.pth',
-                              'work_dirs/cdvd_gopro/best_PSNR_epoch_N.pth'),
+    'configs/cdvd_gopro.py': ('checkpoints/cdvd_gopro.pth', ),
+    'configs/cdvd_dvd.py': ('checkpoints/cdvd_dvd.pth', ),
     'configs/cdvd_demo.py': ('work_dirs/cdvd_demo/iter_2000.pth', ),
     'configs/stfan/stfan_gopro.py': ('checkpoints/stfan.pth', ),
     'configs/edvr/edvr-deblur_gopro.py': ('checkpoints/edvr.pth', ),

@@ -18,11 +18,17 @@ import time
 from pathlib import Path
 
 import pytest
+import mmagic
 from pages import ROOT, Command, all_commands, all_snippets
+from stand_ins import SAVED
 
 PLACEHOLDERS = {
-    'CONFIG': 'configs/cdvd_demo.py', 'CHECKPOINT': 'work_dirs/cdvd_demo/iter_2000.pth',
-    'INPUT': 'blurred.mp4', 'OUTPUT': 'sharp.mp4', '/path/to/': '$PWD/',
+    'MMAGIC': str(Path(mmagic.__file__).with_name('.mim')),
+    'CONFIG': 'configs/cdvd_demo.py', 'INPUT': 'blurred.mp4', 'OUTPUT': 'sharp.mp4',
+    '/path/to/': '$PWD/', ' ... --launcher': ' configs/cdvd_demo.py --data data/demo --out new --launcher',
+    'make_demo_data.py data/demo': 'make_demo_data.py data/new',
+    'work_dirs/cdvd_gopro/epoch_500.pth': 'checkpoints/cdvd_gopro.pth',
+    'work_dirs/cdvd_gopro/best_PSNR_epoch_N.pth': 'checkpoints/cdvd_gopro.pth',
 }
 """What a reader puts in, and what the test does."""
 
@@ -39,6 +45,7 @@ SHORT = {
 
 PARSED = {
     '--device cuda': 'there may be no GPU',
+    'NNODES=': 'several machines; the same training on one of them is run',
     'compare_demo.py': 'trains nine networks; tests/test_tools/test_demo_tools.py runs it',
 }
 """By part of a command: why its options are parsed and nothing is run."""
@@ -51,14 +58,13 @@ LEFT_OUT = {
     'pip': 'a program of others',
     'pre-commit': 'a program of others',
     'tensorboard': 'a program of others that does not end',
+    'activate': 'of the shell',
+    'COMMAND': 'a placeholder for all commands',
     'own_': 'tests/test_docs/test_contributing.py runs it',
 }
 """By part of a command: why it is not even parsed."""
 
-COMMANDS = [command for command in all_commands() if ' ' in command.text.strip()]
-"""Those with an argument: the others are names of programs, in the text."""
-
-COUNTS = dict.fromkeys(('run', 'parsed', 'left out'), 0)
+COMMANDS = all_commands()
 
 
 def reason(table: dict[str, str], text: str) -> str | None:
@@ -121,6 +127,9 @@ def filled_in(command: Command) -> str:
     text = re.sub(r'(convert(?:\.py)?) (\S+) RELEASED\.\w+', r'\1 \2 published/\2.pth', text)
     for placeholder, value in PLACEHOLDERS.items():
         text = text.replace(placeholder, value)
+    config = re.search(r'configs/[\w/-]+\.py', text)
+    if config:
+        text = text.replace('CHECKPOINT', SAVED.get(config[0], ('', ))[0])
     short = reason(SHORT, text)
     return f'{command.settings}{text}{" " + short if short else ""}'
 
@@ -144,3 +153,49 @@ def test_command(place, command):
     shell(text, folder, environment)
     missing = [name for name in expected if not (folder / name).exists()]
     assert not missing, f'{text} made no {missing}'
+
+
+SNIPPETS = [snippet for snippet in all_snippets() if snippet.page != 'CONTRIBUTING.md']
+"""Those of CONTRIBUTING.md are files of a package; test_contributing.py runs them."""
+
+BUILDS = """
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from cdvd_mm.registry import DATASETS, MODELS
+cfg = Config.fromfile({path!r})
+init_default_scope('cdvd_mm')
+assert 'model' in cfg or 'dataset' in cfg
+if 'model' in cfg and not cfg.model.get('perceptual_loss'):  # that one loads weights
+    MODELS.build(cfg.model)
+if 'dataset' in cfg:
+    assert len(DATASETS.build(cfg.dataset))
+"""
+
+
+@pytest.mark.parametrize('snippet', SNIPPETS, ids=lambda s: s.name)
+def test_snippet(place, snippet):
+    """A config is read and built; a program is run, with the name ``frames`` there."""
+    folder, environment = place
+    text = re.sub(r"'/data/(\w+)'", r"'data/\1'", snippet.text)
+    if 'import ' in re.sub(r'custom_imports|imports=', '', text):
+        text = ('import numpy as np\nframes = [np.full((64, 64, 3), 99, np.uint8)] * 5\n' + text)
+    else:
+        own = folder / 'own.py'
+        base = ROOT / Path(snippet.page).parent
+        own.write_text(text.replace("'./", f"'{base}/"), encoding='utf-8')
+        text = BUILDS.format(path=str(own))
+    (folder / 'snippet.py').write_text(text, encoding='utf-8')
+    shell('python snippet.py', folder, environment)
+
+
+def test_counts():
+    """At most a tenth is left out; the numbers are printed (pytest -s)."""
+    left_out = {c.name: why for c in COMMANDS if (why := reason(LEFT_OUT, c.text))}
+    parsed = {c.name: why for c in COMMANDS if c.name not in left_out
+              and (why := reason(PARSED, filled_in(c)))}
+    run = len(COMMANDS) + len(SNIPPETS) - len(left_out) - len(parsed)
+    print(f'\n{run} commands and snippets run, {len(parsed)} parsed, {len(left_out)} left out')
+    for name, why in {**parsed, **left_out}.items():
+        print(f'  {name}: {why}')
+    others = [why for why in left_out.values() if 'runs it' not in why]
+    assert len(others) < 0.1 * (len(COMMANDS) + len(SNIPPETS))
