@@ -57,7 +57,10 @@ def warm_up() -> None:
 def make_small(cfg) -> None:
     """A network that is small, patches, clips and a training that are short."""
     generator = cfg.model.generator
+    flow = generator.get('flow_estimator')
     generator.update(SMALL.get(generator.get('type'), {}))
+    if flow and (flow.get('estimator') or {}).get('type') == 'raft-small':
+        generator.flow_estimator = flow  # small already, and the ablation asks for it
     if cfg.model.get('train_cfg', {}).get('tsa_iter') is not None:
         cfg.model.train_cfg.tsa_iter = 0
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -37,7 +37,7 @@ SHORT = {
     'benchmark_train.py': '--size 64 --rounds 1',
     'benchmark_loader.py': '--samples 3 --workers 1',
     'ablation': '--iters 2',
-    'compare': '--repeats 1',
+    'compare.py': '--repeats 1',
     'make_demo_data.py': '--train-scenes 1 --test-scenes 1',
     'synthesise': '--size 48x48',
 }
@@ -46,6 +46,7 @@ SHORT = {
 PARSED = {
     '--device cuda': 'there may be no GPU',
     'NNODES=': 'several machines; the same training on one of them is run',
+    'stages_3': 'trains eleven networks; two of its rows are run',
     'compare_demo.py': 'trains nine networks; tests/test_tools/test_demo_tools.py runs it',
 }
 """By part of a command: why its options are parsed and nothing is run."""
@@ -137,8 +138,9 @@ def filled_in(command: Command) -> str:
 def outputs(text: str, folder: Path) -> list[str]:
     """Words of a command that name files or folders which are not there yet."""
     words = shlex.split(text.replace('\\\n', ' '))
-    return [word for word in words if re.fullmatch(r'[\w.-]+(/[\w.-]+)*(\.[a-z]\w+|/\w[\w-]*)', word)
-            and not (folder / word).exists()]
+    path = re.compile(r'[\w.-]+(/[\w.-]+)*(\.[a-z]\w+|/\w[\w-]*)')
+    return [word for word in words if path.fullmatch(word)
+            and not word.startswith('cdvd_mm.') and not (folder / word).exists()]
 
 
 @pytest.mark.parametrize('command', [c for c in COMMANDS if not reason(LEFT_OUT, c.text)],
