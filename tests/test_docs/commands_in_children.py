@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import runpy
 import sys
@@ -27,17 +28,12 @@ CROP, FRAMES, LENGTH = 64, 5, 2
 
 def warm_up() -> None:
     """Import what the commands need, and make configs small from now on."""
-    import cdvd_mm.apis
-    import cdvd_mm.cli
-    import cdvd_mm.data_tools.command
-    import cdvd_mm.deblur.inferencer
-    import cdvd_mm.reports.compare.report
-    import cdvd_mm.reports.plots
-    import mmagic.apis
-    import mmengine.runner
-    import torch.distributed.run
-    import torch.utils.tensorboard  # noqa: F401
+    for name in ('cdvd_mm.cli', 'mmagic.apis', 'mmengine.runner', 'torch.distributed.run',
+                 'torch.utils.tensorboard', 'cdvd_mm.data_tools.command', 'cdvd_mm.reports.plots',
+                 'cdvd_mm.deblur.inferencer', 'cdvd_mm.reports.compare.report'):
+        importlib.import_module(name)
     from mmengine.config import Config
+
     original = Config.fromfile
 
     def small(path, *arguments, **settings):
@@ -142,7 +138,7 @@ def _python(arguments: tuple[str, ...]) -> None:
 
 
 def _torchrun(arguments) -> None:
-    """The first of the processes, alone; torchrun's own options are checked by torchrun's parser."""
+    """The first of the processes, alone; torchrun reads its own options."""
     from torch.distributed.run import get_args_parser
     args = get_args_parser().parse_args(list(arguments))
     if int(args.nproc_per_node) < 1 or not os.path.isfile(args.training_script):

@@ -1,4 +1,4 @@
-"""What README, docs and help texts tell the reader to type: commands and snippets, found by reading."""
+"""What README, docs and help texts tell the reader to type: commands and snippets."""
 
 from __future__ import annotations
 

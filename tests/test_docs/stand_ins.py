@@ -1,4 +1,4 @@
-"""A folder in which the commands of the docs find what they name: small data, videos and weights."""
+"""A folder in which the commands of the docs find what they name."""
 
 from __future__ import annotations
 

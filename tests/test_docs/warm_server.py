@@ -1,8 +1,8 @@
 """A process that has imported everything once and forks for every command.
 
-``python warm_server.py SOCKET`` listens; ``python warm_server.py`` under another name (``python``,
-``cdvd-mm``, ``torchrun`` or ``srun``, links to this file) hands its command line, folder, environment
-and outputs to it. A child has a limit of time and of memory; the server dies with its parent.
+``python warm_server.py SOCKET`` listens. Under another name (``python``, ``cdvd-mm``, ``torchrun``
+or ``srun``, links to this file) it hands its command line, folder, environment and outputs to the
+one that listens. A child has a limit of time and of memory; the server dies with its parent.
 """
 
 import array
