@@ -1,9 +1,10 @@
-"""Pictures of reports: scores over time, the worst frames."""
+"""Pictures of scores: over time, and of the worst frames."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,9 @@ from mmengine.logging import print_log
 
 from cdvd_mm.datasets.frames import read_frame
 from cdvd_mm.datasets.records import FrameError
+from cdvd_mm.evaluation.protocols import get_protocol
 from cdvd_mm.evaluation.results import mean
+from cdvd_mm.evaluation.scores import score_frame
 
 _KINDS = (('blur_path', 'blurred'), ('pred_path', 'restored'), ('gt_path', 'sharp'))
 
@@ -51,7 +54,7 @@ def plot_results(reports: Sequence[str], out: str, metric: str = 'PSNR', worst: 
         metric: 'PSNR', 'SSIM' or 'LPIPS'.
         worst: How many of the first report's worst frames to show, blurred, restored and sharp as
             far as their files are still there.
-        labels: Names of the reports in the legend.
+        labels: Names of the reports in the legend. Default: those of their configs.
 
     Returns:
         Paths of the pictures: ``<metric>_over_time.png`` and ``worst_frames.png``.
@@ -68,13 +71,16 @@ def plot_results(reports: Sequence[str], out: str, metric: str = 'PSNR', worst: 
     for path, report in zip(reports, loaded):
         if metric not in report['overall']:
             raise ValueError(f'{path} has no {metric}, it has {sorted(report["overall"])}')
-    labels = labels or [os.path.basename(os.path.abspath(path)) for path in reports]
+    if not labels:
+        labels = [name_of(path, report) for path, report in zip(reports, loaded)]
+        if len(set(labels)) < len(labels):
+            labels = [os.path.relpath(path) for path in reports]
     if len(labels) != len(reports):
         raise ValueError(f'{len(labels)} label(s) for {len(reports)} report(s)')
     os.makedirs(out, exist_ok=True)
     written = [_over_time(loaded, labels, metric, protocols[0], out)]
     if worst > 0:
-        worst_path = _worst_frames(loaded[0], metric, worst, out)
+        worst_path = _worst_frames(loaded[0], labels[0], metric, worst, out)
         written += [worst_path] if worst_path else []
     return written
 
@@ -91,6 +97,7 @@ def new_figure(**options: Any) -> Any:
 
 def _over_time(reports: list[dict], labels: Sequence[str], metric: str, protocol: str,
                out: str) -> str:
+    from matplotlib.ticker import MaxNLocator
     videos = list(dict.fromkeys(name for report in reports for name in report['videos']))
     columns = min(3, len(videos))
     rows = -(-len(videos) // columns)
@@ -102,10 +109,11 @@ def _over_time(reports: list[dict], labels: Sequence[str], metric: str, protocol
             values = [float(r[metric]) for r in own]
             if not values:
                 continue
-            axis.plot([r['frame_index'] for r in own], values, marker='.', linewidth=1,
+            axis.plot([frame_number(r) for r in own], values, marker='.', linewidth=1,
                       label=f'{label}: {mean(values):.4g}')
         axis.set_title(video, fontsize=9)
-        axis.set_xlabel('frame')
+        axis.set_xlabel('frame, by the number of its file')
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel(f'{metric} (dB)' if metric == 'PSNR' else metric)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7)
@@ -119,28 +127,59 @@ def _over_time(reports: list[dict], labels: Sequence[str], metric: str, protocol
     return path
 
 
-def _worst_frames(report: dict, metric: str, count: int, out: str) -> str | None:
+def frame_number(row: dict) -> int:
+    """The number in the name of a frame's file; its place in the video where there is none."""
+    digits = re.findall(r'\d+', row['key'].rpartition('/')[2])
+    return int(digits[-1]) if digits else int(row['frame_index'])
+
+
+def worst_frames(report: dict, metric: str, count: int) -> list[dict]:
+    """Each video's worst frame, the worst first, then each one's second: ``count`` rows."""
     sign = -1 if metric == 'LPIPS' else 1
-    frames = sorted(report['frames'], key=lambda r: sign * float(r[metric]))[:count]
+    ranked: dict[str, list[dict]] = {}
+    for row in sorted(report['frames'], key=lambda r: sign * float(r[metric])):
+        ranked.setdefault(row['video'], []).append(row)
+    order = [(rank, sign * float(row[metric]), row['key'], row) for rows in ranked.values()
+             for rank, row in enumerate(rows)]
+    return [row for *_, row in sorted(order, key=lambda entry: entry[:3])[:count]]
+
+
+def _worst_frames(report: dict, label: str, metric: str, count: int, out: str) -> str | None:
+    frames = worst_frames(report, metric, count)
     pictures = [[(_read(row.get(kind)), title) for kind, title in _KINDS] for row in frames]
     shown = [i for i in range(len(_KINDS)) if any(line[i][0] is not None for line in pictures)]
     if not shown:
         print_log('the worst frames are not drawn: none of their files is there (test with '
                   '--save-frames)', logger='current')
         return None
-    figure = new_figure(figsize=(4.2 * len(shown), 2.7 * len(frames) + 0.3), layout='constrained')
+    figure = new_figure(figsize=(4.2 * len(shown), 2.7 * len(frames) + 0.6), layout='constrained')
     axes = figure.subplots(len(frames), len(shown), squeeze=False)
+    protocol = get_protocol(report['protocol']['name'])
     for row, line, row_axes in zip(frames, pictures, axes):
+        blurred, _, sharp = (image for image, _ in line)
+        scores = dict(restored=f'{metric} {float(row[metric]):.4g}', blurred='', sharp='')
+        if metric != 'LPIPS' and blurred is not None and sharp is not None:
+            score = score_frame(blurred, sharp, protocol, (metric, ))[metric]
+            scores['blurred'] = f'{metric} {score:.4g}'
         for axis, i in zip(row_axes, shown):
             image, title = line[i]
             if image is not None:
                 axis.imshow(image)
             axis.set_axis_off()
-            axis.set_title(f'{title}: {row["key"]} ({metric} {float(row[metric]):.4g})'
-                           if i == shown[0] else title, fontsize=7)
+            name = f'{row["key"]}, {title}' if i == shown[0] else title
+            axis.set_title(f'{name}: {scores[title]}' if scores[title] else name, fontsize=8)
+    figure.suptitle(f'{label}: its worst frames, of different videos as far as there are; {metric} '
+                    'of the whole frame', fontsize=9)
     path = os.path.join(out, 'worst_frames.png')
     figure.savefig(path, dpi=130)
     return path
+
+
+def name_of(path: str, report: dict) -> str:
+    """What to call a report: its config, or its folder where that is not known."""
+    config = report.get('config')
+    stem = os.path.splitext(os.path.basename(config))[0] if isinstance(config, str) else ''
+    return stem or os.path.basename(os.path.abspath(path))
 
 
 def _read(path: str | None) -> np.ndarray | None:
