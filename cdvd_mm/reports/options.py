@@ -19,12 +19,14 @@ _PROTOCOL = 'cdvd-tsp, all-frames, dvd-30, dstnet, bsd or reds4'
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """Compare models on the same frames: report.md, report.html and report.json."""
+    """Compare models on the same frames: report.html, .md, .json, .csv and .tex."""
 
     models: tuple[str, ...] = positional('configs, with or without their checkpoints',
                                          metavar='CONFIG[:CHECKPOINT]')
     data: str = option(REQUIRED, 'dataset with a test split, in any layout of '
                        'docs/en/dataset_prepare.md', metavar='ROOT')
+    names: tuple[str, ...] | None = option(None, 'what to call the models, in their order',
+                                           metavar='NAME', shown_default="their configs' names")
     protocol: str = option('cdvd-tsp', _PROTOCOL)
     out: str = option(REQUIRED, 'folder for the report', metavar='DIR')
     device: str = option('auto', _DEVICE)

@@ -11,7 +11,7 @@ import sys
 SMALL = {
     'CDVDNet': dict(mid_channels=4, num_blocks=1, flow_estimator=None),
     'SingleFrameCDVDNet': dict(mid_channels=4, num_blocks=1),
-    'CDVDNetNL': dict(mid_channels=8, num_blocks=1, num_runs=1, flow_estimator=None),
+    'CDVDNetNL': dict(mid_channels=8, num_blocks=1, num_runs=1),
     'DSTNetPlus': dict(mid_channels=8, num_filter_blocks=1, num_blocks=1),
     'EDVRDeblurNet': dict(mid_channels=8, deform_groups=1, num_blocks_extraction=1,
                           num_blocks_reconstruction=1),
@@ -20,6 +20,9 @@ SMALL = {
     'STFANNet': dict(mid_channels=8, num_blocks=1),
 }
 """By network: settings that make it small."""
+
+PADDED = ('BasicVSRPlusPlusNet', )
+"""Those that make frames large: their clips are the shortest."""
 
 SIZE = (64, 80)  # height and width of the frames of the stand-ins
 CROP, FRAMES, LENGTH = 64, 5, 2
@@ -66,11 +69,13 @@ def make_small(cfg) -> None:
         loader.update(num_workers=0, persistent_workers=False)
         for step in loader.dataset.get('pipeline', ()):
             if step.get('crop_size'):
-                step.crop_size = CROP
+                step.crop_size = (CROP, CROP)
+            if step.get('scale'):
+                step.scale = SIZE[::-1]
         if loader.dataset.get('num_frames', 0) > FRAMES:
             loader.dataset.num_frames = FRAMES
         if loader.dataset.get('run_length'):
-            loader.dataset.run_length = FRAMES
+            loader.dataset.run_length = 2 if generator.get('type') in PADDED else FRAMES
         if loader.dataset.type == 'SimulatedCameraDataset':
             loader.dataset.update(crop_size=32, film_size=48, pictures=['dead-leaves'])
             loader.batch_size = 2

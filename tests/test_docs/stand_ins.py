@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -17,8 +18,9 @@ from cdvd_mm.datasets.official import DVD_TEST, GOPRO_TEST
 from cdvd_mm.models import backbones, flow_estimators
 
 ROOT = Path(__file__).resolve().parents[2]
-VIDEOS = ('blurred.mp4', 'hero7.mp4', 'max_heromode.mp4', 'kingscross_60fps.mp4', 'walk.mp4',
-          'street.mp4')
+VIDEOS = {'blurred.mp4': 15, 'hero7.mp4': 48, 'max_heromode.mp4': 48, 'kingscross_60fps.mp4': 136,
+          'walk.mp4': 15, 'street.mp4': 15}
+"""By name: how many frames, one a second."""
 
 SAVED = {
     'configs/cdvd_gopro.py': ('checkpoints/cdvd_gopro.pth', ),
@@ -50,8 +52,8 @@ def make_world(folder: Path) -> None:
     for name in ('cdvd_mm', 'configs', 'tools', 'docs', 'README.md', 'pyproject.toml'):
         (folder / name).symlink_to(ROOT / name)
     _datasets(folder / 'stand-ins', folder / 'data')
-    for name in VIDEOS:
-        make_video(folder / name, 15, (64, 64))
+    for name, length in VIDEOS.items():
+        make_video(folder / name, length, (64, 64), rate=Fraction(1))
     for number in range(6):
         save(folder / f'frames/{number:05d}.png', frame('frames', number, 'blur'))
     for name in ('cdvd', 'edvr'):  # restored frames, as good as the blurred ones
@@ -67,7 +69,8 @@ def _datasets(store: Path, links: Path) -> None:
     """GOPRO, DVD and own pairs: two short videos for training, one for the test."""
     links.mkdir()
     for name, layout, test in (('GOPRO', 'gopro', GOPRO_TEST[0]), ('DVD', 'dvd', DVD_TEST[0]),
-                               ('averaged', 'gopro', 'clip'), ('ablation', 'gopro', 'clip')):
+                               ('averaged', 'gopro', 'clip'), ('ablation', 'gopro', 'clip'),
+                               ('own', 'gopro', 'clip')):
         for split, videos in (('train', ('one', 'two')), ('test', (test, ))):
             for video in videos:
                 for kind in KINDS[layout]:
@@ -77,8 +80,11 @@ def _datasets(store: Path, links: Path) -> None:
                         save(store / name / path, frame(video, number, kind, SIZE))
     make_demo_data(str(store / 'demo'), DemoSettings(
         train_scenes=2, test_scenes=1, test_frames=6, train_size=(64, 64), test_size=(64, 64)))
-    for path in store.iterdir():
-        (links / path.name).symlink_to(path)
+    for path in list(store.iterdir()):
+        if path.name in ('averaged', 'ablation', 'own'):  # commands write there
+            path.rename(links / path.name)
+        else:
+            (links / path.name).symlink_to(path)
     (store.parent / 'GOPRO_Large').symlink_to(store / 'GOPRO')
     (store.parent / 'DeepVideoDeblurring_Dataset').symlink_to(store / 'DVD')
 
@@ -94,7 +100,7 @@ def _checkpoints(folder: Path) -> None:
     raft = flow_estimators.MMFlowEstimator(dict(type='raft-small')).estimator
     torch.save(dict(state_dict=raft.state_dict()), folder / 'checkpoints/raft_small.pth')
     spynet = flow_estimators.SpyNetEstimator()
-    torch.save(dict(state_dict=spynet.state_dict()), folder / 'checkpoints/spynet.pth')
+    torch.save(dict(state_dict=spynet.estimator.state_dict()), folder / 'checkpoints/spynet.pth')
     name = importlib.import_module('cdvd_mm.converters.raft_small')._original_name
     torch.save({name(key): value for key, value in raft.state_dict().items()},
                folder / 'raft-small.pth')

@@ -27,6 +27,7 @@ PLACEHOLDERS = {
     'CONFIG': 'configs/cdvd_demo.py', 'INPUT': 'blurred.mp4', 'OUTPUT': 'sharp.mp4',
     '/path/to/': '$PWD/',
     'compare.py ...': 'compare.py configs/cdvd_demo.py --data data/demo --out new',
+    'synthesise.py hero7.mp4': 'synthesise.py walk.mp4',  # a shorter one
     'make_demo_data.py data/demo': 'make_demo_data.py data/new',
     'work_dirs/cdvd_gopro/epoch_500.pth': 'checkpoints/cdvd_gopro.pth',
     'work_dirs/cdvd_gopro/best_PSNR_epoch_N.pth': 'checkpoints/cdvd_gopro.pth',
@@ -37,10 +38,9 @@ SHORT = {
     'benchmark.py': '--sizes 64x64 --rounds 1 --warmup 0',
     'benchmark_train.py': '--size 64 --rounds 1',
     'benchmark_loader.py': '--samples 3 --workers 1',
-    'ablation': '--iters 2',
+    'cdvd-mm ablation': '--iters 2',
     'compare.py': '--repeats 1',
     'make_demo_data.py': '--train-scenes 1 --test-scenes 1',
-    'synthesise': '--size 48x48',
 }
 """By program: options that make it short."""
 

@@ -35,11 +35,12 @@ class Entry:
     checkpoint: str | None
 
 
-def parse_entries(texts: Sequence[str]) -> list[Entry]:
+def parse_entries(texts: Sequence[str], names: Sequence[str] | None = None) -> list[Entry]:
     """Read ``CONFIG[:CHECKPOINT]`` arguments.
 
     Args:
         texts (Sequence[str]): The arguments.
+        names (Sequence[str], optional): Labels in place of those below.
 
     Returns:
         list[Entry]: With labels that differ: the config's name, the
@@ -47,7 +48,8 @@ def parse_entries(texts: Sequence[str]) -> list[Entry]:
         network that comes with the package brings its weights along.
 
     Raises:
-        ValueError: There is none, or the same model twice.
+        ValueError: There is none, or the same model twice; as many names as models, all
+            different, are expected.
     """
     if not texts:
         raise ValueError('name at least one model: CONFIG[:CHECKPOINT]')
@@ -57,12 +59,16 @@ def parse_entries(texts: Sequence[str]) -> list[Entry]:
     # not at the colons of a config by name, cdvd_mm::cdvd_gopro.py
     parts = [re.split('(?<!:):(?!:)', text, maxsplit=1) for text in texts]
     pairs = [(resolve(part[0]), part[1] if len(part) > 1 else None) for part in parts]
+    if names and not len(set(names)) == len(names) == len(texts):
+        raise ValueError(f'{len(texts)} model(s) need as many different names, found '
+                         f'{", ".join(names)}')
+    given = names
     names = [os.path.splitext(os.path.basename(config))[0] for config, _ in pairs]
     shipped = os.path.realpath(resolve(SHIPPED_CONFIG))
     entries: list[Entry] = []
-    for name, (config, checkpoint) in zip(names, pairs):
-        label = name
-        if names.count(name) > 1:
+    for place, (name, (config, checkpoint)) in enumerate(zip(names, pairs)):
+        label = given[place] if given else name
+        if not given and names.count(name) > 1:
             stem = os.path.splitext(os.path.basename(checkpoint))[0] if checkpoint else 'untrained'
             label = f'{name}-{stem}'
         taken = {entry.label for entry in entries}
@@ -73,6 +79,31 @@ def parse_entries(texts: Sequence[str]) -> list[Entry]:
             checkpoint = str(SHIPPED)
         entries.append(Entry(label, config, checkpoint or None))
     return entries
+
+
+def check_entries(entries: Sequence[Entry], videos: Sequence[tuple[str, int]],
+                  device: str = 'auto') -> None:
+    """Build every model once, load its weights and look at the lengths of the videos.
+
+    Args:
+        entries (Sequence[Entry]): The models.
+        videos (Sequence[tuple[str, int]]): Names and lengths of the videos.
+        device (str): Where the models will run.
+
+    Raises:
+        ValueError: What is wrong, of all models, in one message.
+    """
+    problems = []
+    for entry in entries:
+        try:
+            model = ComparedModel(entry, device)
+            for name, length in videos:
+                model.check_length(name, length)
+        except (ValueError, FileNotFoundError) as error:
+            problems.append(f'{entry.label}: {error}')
+    if problems:
+        raise ValueError(f'{len(problems)} of {len(entries)} model(s) cannot be compared, nothing '
+                         f'was run: {"; ".join(problems)}')
 
 
 class ComparedModel:

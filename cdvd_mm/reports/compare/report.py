@@ -1,4 +1,4 @@
-"""A comparison written down: report.json, report.md, report.html."""
+"""A comparison written down: report.json, .csv, .tex, .md, .html."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from cdvd_mm.system import device_name
 from .page import make_page
 from .pictures import Example, explain_cascade, find_crops, find_examples
 from .run import Comparison, run_comparison
+from .sheets import to_csv, to_latex
 from .table import columns, explanations, published_of, sources, table_rows
 
 TITLE = 'Video deblurring methods beside each other'
@@ -27,7 +28,8 @@ def compare(options: CompareOptions) -> Comparison:
 
     Args:
         options (CompareOptions): What to compare; its ``out`` gets ``report.md``,
-            ``report.html``, ``report.json``, ``images/`` and ``models/``.
+            ``report.html``, ``report.json``, ``report.csv``, ``report.tex``, ``images/`` and
+            ``models/``.
 
     Returns:
         Comparison: The results; those of failed models say why.
@@ -43,7 +45,7 @@ def compare(options: CompareOptions) -> Comparison:
 
 
 def write_report(comparison: Comparison, out_dir: str, device: str) -> None:
-    """Write the three files.
+    """Write the files.
 
     Args:
         comparison (Comparison): The results.
@@ -65,6 +67,8 @@ def write_report(comparison: Comparison, out_dir: str, device: str) -> None:
     where = device_name(next((o.info['device'] for o in comparison.outcomes if o.info), 'cpu'))
     os.makedirs(out_dir, exist_ok=True)
     write_atomically(os.path.join(out_dir, 'report.json'), _json(comparison, where))
+    write_atomically(os.path.join(out_dir, 'report.csv'), to_csv(comparison))
+    write_atomically(os.path.join(out_dir, 'report.tex'), to_latex(comparison))
     write_atomically(os.path.join(out_dir, 'report.html'),
                      make_page(comparison, TITLE, where, examples, crops, cascades))
     write_atomically(os.path.join(out_dir, 'report.md'),

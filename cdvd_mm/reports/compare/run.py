@@ -39,7 +39,7 @@ from cdvd_mm.progress import progress_bar
 from cdvd_mm.reports.options import CompareOptions
 
 from .measure import measure_macs, measure_speed
-from .models import ComparedModel, Entry, parse_entries
+from .models import ComparedModel, Entry, check_entries, parse_entries
 
 BLURRED = 'blurred input'
 SCORE_THREADS = 2
@@ -112,13 +112,14 @@ def run_comparison(options: CompareOptions) -> Comparison:
 
     Raises:
         FileNotFoundError: There are no videos.
-        ValueError: Unknown protocol or metric, wrong data.
+        ValueError: Unknown protocol or metric, wrong data, or a model that cannot be built from
+            its config and checkpoint: all are tried before the first one runs.
     """
     if options.launcher != 'none':
         init_cpu_process_group(options.launcher)
         if not is_distributed():
             init_dist(options.launcher, backend='nccl' if torch.cuda.is_available() else 'gloo')
-    entries = parse_entries(options.models)
+    entries = parse_entries(options.models, options.names)
     chosen = get_protocol(options.protocol)
     metrics: tuple[str, ...] = ('PSNR', 'SSIM')
     notes = []
@@ -136,14 +137,16 @@ def run_comparison(options: CompareOptions) -> Comparison:
         raise ValueError(f'protocol {chosen.name} has no frames in {data_root}: it leaves out '
                          f'{chosen.skip_ends} frames at either end, and the videos have '
                          f'{", ".join(str(len(video)) for _, video in videos)}')
+    check_entries(entries, [(name, len(video)) for name, video in videos], options.device)
     runs = [_ModelRun(comparison, outcome, options) for outcome in (
         Outcome(BLURRED), *(Outcome(entry.label, entry) for entry in entries))]
     with progress_bar() as bar:
         task = bar.add_task('comparing', total=len(runs) * comparison.num_frames)
-        for run in runs:
+        for number, run in enumerate(runs, 1):
             bar.update(task, description=run.outcome.label)
             run.run(lambda frames: bar.advance(task, frames))
             comparison.outcomes.append(run.outcome)
+            bar.update(task, completed=number * comparison.num_frames)  # a failed one is done too
     return comparison
 
 

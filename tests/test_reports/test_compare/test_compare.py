@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import re
@@ -91,22 +92,52 @@ def test_report_is_complete(configs, make_dataset, tmp_path):  # noqa: F811
             if line.startswith('| ')][1:5] == labels
 
 
-def test_failures_are_reported_and_the_others_go_on(configs, make_dataset, tmp_path):  # noqa: F811
+def test_models_are_checked_before_the_first_one_runs(configs, make_dataset, tmp_path):  # noqa: F811
     other = ComparedModel(Entry('x', configs['edvr_tiny'], None), 'cpu').restorer
     torch.save({'state_dict': other.state_dict()}, tmp_path / 'other.pth')
     data = make_dataset(test={'long': 6, 'short': 4})
-    models = [f'{configs["stfan_tiny"]}:{tmp_path / "other.pth"}', configs['edvr_tiny'],
-              f'{configs["cdvd_tiny"]}:{tmp_path / "missing.pth"}', configs['stfan_tiny'],
+    models = [configs['stfan_tiny'], f'{configs["stfan_tiny"]}:{tmp_path / "other.pth"}',
+              configs['edvr_tiny'], f'{configs["cdvd_tiny"]}:{tmp_path / "missing.pth"}',
               str(tmp_path / 'none.py')]
-    comparison = compare(models, str(data), 'all-frames', str(tmp_path / 'out'), repeats=1)
+    with pytest.raises(ValueError) as problems:
+        compare(models, str(data), 'all-frames', str(tmp_path / 'out'), repeats=1)
+    text = str(problems.value)
+    assert text.startswith('4 of 5 model(s) cannot be compared, nothing was run')
+    assert 'stfan_tiny-other: ' in text and 'not a checkpoint of this' in text
+    assert 'edvr_tiny: video short has 4 frames, the model restores windows of 5' in text
+    assert 'missing.pth' in text and 'none.py' in text
+    assert not (tmp_path / 'out').exists()
+
+
+def test_failures_are_reported_and_the_others_go_on(configs, make_dataset, tmp_path,  # noqa: F811
+                                                    monkeypatch):
+    def fail_for_edvr(model):
+        if model.entry.label == 'edvr':
+            raise RuntimeError('out of luck')
+        return measure.measure_macs(model, 16)
+
+    monkeypatch.setattr(run_module, 'measure_macs', fail_for_edvr)
+    data = make_dataset(test={'a': 5})
+    comparison = compare([configs['edvr_tiny'], configs['stfan_tiny']], str(data), 'all-frames',
+                         str(tmp_path / 'out'), repeats=1, names=('edvr', 'STFAN_1'))
     errors = {outcome.label: outcome.error for outcome in comparison.outcomes}
-    assert errors[BLURRED] is None and errors['stfan_tiny-untrained'] is None
-    assert 'not a checkpoint of this' in errors['stfan_tiny-other']
-    assert errors['edvr_tiny'] == 'video short has 4 frames, the model restores windows of 5'
-    assert 'missing.pth' in errors['cdvd_tiny'] and 'none.py' in errors['none']
+    assert errors == {BLURRED: None, 'edvr': 'RuntimeError: out of luck', 'STFAN_1': None}
     page = (tmp_path / 'out' / 'report.html').read_text()
-    assert page.count('failed: ') == 4
-    assert 'failed: video short has 4 frames' in (tmp_path / 'out' / 'report.md').read_text()
+    assert page.count('failed: ') == 1
+    assert 'failed: RuntimeError: out of luck' in (tmp_path / 'out' / 'report.md').read_text()
+
+    # the same means in all tables
+    report = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    with (tmp_path / 'out' / 'report.csv').open(newline='') as file:
+        lines = {line['method']: line for line in csv.DictReader(file)}
+    assert [*lines] == [BLURRED, 'edvr', 'STFAN_1'] and lines['edvr']['failed']
+    for model in (report['models'][0], report['models'][2]):
+        assert float(lines[model['label']]['PSNR']) == pytest.approx(model['scores']['PSNR'], 1e-4)
+    latex = (tmp_path / 'out' / 'report.tex').read_text()
+    best = max(report['models'][0]['scores']['PSNR'], report['models'][2]['scores']['PSNR'])
+    assert f'\\textbf{{{best:.2f}}}' in latex and 'STFAN\\_1 &' in latex and 'edvr' not in latex
+    with pytest.raises(ValueError, match='as many different names, found one'):
+        compare([*configs.values()], str(data), 'all-frames', str(tmp_path), names=('one', ))
 
 
 def test_resume(configs, make_dataset, tmp_path, monkeypatch):  # noqa: F811
@@ -236,18 +267,30 @@ def test_wrong_use(make_dataset, tmp_path, repo_root, configs, monkeypatch,  # n
 def test_processes_share_out_the_videos(make_dataset, tmp_path, repo_root, configs):  # noqa: F811
     """One of the models fails; no process ends before the report is written."""
     data = make_dataset(test={'a': 5, 'b': 5})
+    broken = tmp_path / 'broken.py'  # it builds, and cannot run
+    (tmp_path / 'broken_net.py').write_text(
+        'from cdvd_mm.models.backbones import EDVRDeblurNet\n'
+        'from cdvd_mm.registry import MODELS\n\n\n'
+        '@MODELS.register_module()\n'
+        'class BrokenNet(EDVRDeblurNet):\n'
+        '    def forward(self, *frames):\n'
+        "        raise RuntimeError('out of luck')\n")
+    broken.write_text(f"_base_ = {configs['edvr_tiny']!r}\n"
+                      "custom_imports = dict(imports=['broken_net'])\n"
+                      "model = dict(generator=dict(type='BrokenNet'))\n")
     command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2',
                '--standalone', str(repo_root / 'tools' / 'compare.py'),
-               f'{configs["edvr_tiny"]}:missing.pth', configs['edvr_tiny'], '--data', str(data),
+               str(broken), configs['edvr_tiny'], '--data', str(data),
                '--protocol', 'all-frames', '--out', str(tmp_path / 'out'), '--device', 'cpu',
                '--launcher', 'pytorch', '--repeats', '1']
     run = subprocess.run(command, capture_output=True, text=True, timeout=250,
-                         env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''})
+                         env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '',
+                              'PYTHONPATH': f'{tmp_path}{os.pathsep}{repo_root}'})
     report = json.loads((tmp_path / 'out' / 'report.json').read_text())
-    assert 'missing.pth' in report['models'][1]['failed'], run.stderr
+    assert 'out of luck' in report['models'][1]['failed'], run.stderr
     rows = report['models'][2]['frames']
     assert len({row['key'] for row in rows}) == len(rows) == 10
     for rank, video in enumerate('ab'):
-        path = tmp_path / 'out' / 'models' / 'edvr_tiny-untrained' / f'frames.rank{rank}.part.jsonl'
+        path = tmp_path / 'out' / 'models' / 'edvr_tiny' / f'frames.rank{rank}.part.jsonl'
         rows = [json.loads(line) for line in path.read_text().split('\n') if 'key' in line]
         assert {row['video'] for row in rows} == {video}
