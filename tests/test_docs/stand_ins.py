@@ -100,7 +100,9 @@ def _checkpoints(folder: Path) -> None:
     raft = flow_estimators.MMFlowEstimator(dict(type='raft-small')).estimator
     torch.save(dict(state_dict=raft.state_dict()), folder / 'checkpoints/raft_small.pth')
     spynet = flow_estimators.SpyNetEstimator()
-    torch.save(dict(state_dict=spynet.estimator.state_dict()), folder / 'checkpoints/spynet.pth')
+    state = {key: value for key, value in spynet.estimator.state_dict().items()
+             if key not in ('mean', 'std')}  # constants, not in the file
+    torch.save(dict(state_dict=state), folder / 'checkpoints/spynet.pth')
     name = importlib.import_module('cdvd_mm.converters.raft_small')._original_name
     torch.save({name(key): value for key, value in raft.state_dict().items()},
                folder / 'raft-small.pth')
