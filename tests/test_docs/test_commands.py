@@ -23,6 +23,7 @@ from pages import ROOT, Command, all_commands, all_snippets
 from stand_ins import SAVED
 
 PLACEHOLDERS = {
+    'cdvd-mm COMMAND': 'cdvd-mm train --help',
     'MMAGIC': str(Path(mmagic.__file__).with_name('.mim')),
     'CONFIG': 'configs/cdvd_demo.py', 'INPUT': 'blurred.mp4', 'OUTPUT': 'sharp.mp4',
     '/path/to/': '$PWD/',
@@ -61,7 +62,6 @@ LEFT_OUT = {
     'pre-commit': 'a program of others',
     'tensorboard': 'a program of others that does not end',
     'activate': 'of the shell',
-    'COMMAND': 'a placeholder for all commands',
     'own_': 'tests/test_docs/test_contributing.py runs it',
 }
 """By part of a command: why it is not even parsed."""

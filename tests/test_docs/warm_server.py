@@ -76,6 +76,7 @@ def _in_child(command: dict, outputs: list[int], kernel, run) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
         for number, output in enumerate(outputs, start=1):
             os.dup2(output, number)
+        sys.stdout, sys.stderr = (open(number, 'w', closefd=False, buffering=1) for number in (1, 2))
         os.environ.clear()
         os.environ.update(command['env'])
         os.chdir(command['cwd'])
