@@ -106,7 +106,7 @@ def parsed(options, *_) -> None:
 
 
 def run(program: str, *arguments: str) -> int:
-    """Run ``program`` (python, cdvd-mm, torchrun or srun) as a shell would; its exit code."""
+    """Run ``program`` (python, cdvd-mm, torchrun, srun or pip) as a shell would; its exit code."""
     if os.environ.get('PARSE_ONLY'):
         from cdvd_mm import cli
         for name, command in cli.COMMANDS.items():
@@ -116,6 +116,8 @@ def run(program: str, *arguments: str) -> int:
             _torchrun(arguments)
         elif program == 'srun':
             _srun(arguments)
+        elif program == 'pip':
+            _pip(arguments)
         elif program == 'cdvd-mm':
             from cdvd_mm.cli import main
             return main(arguments)
@@ -150,6 +152,12 @@ def _torchrun(arguments) -> None:
         raise SystemExit(f'torchrun cannot start {args.training_script}')
     _alone()
     _python((args.training_script, *args.training_script_args))
+
+
+def _pip(arguments) -> None:
+    """Read the options alone."""
+    from pip._internal.commands import create_command
+    create_command(arguments[0]).parse_args(list(arguments[1:]))
 
 
 def _srun(arguments) -> None:

@@ -1,8 +1,8 @@
 """A process that has imported everything once and forks for every command.
 
-``python warm_server.py SOCKET`` listens. Under another name (``python``, ``cdvd-mm``, ``torchrun``
-or ``srun``, links to this file) it hands its command line, folder, environment and outputs to the
-one that listens. A child has a limit of time and of memory; the server dies with its parent.
+``python warm_server.py SOCKET`` listens. Under another name (``python``, ``cdvd-mm``, ``torchrun``,
+``srun`` or ``pip``, links to this file) it hands its command line, folder, environment and outputs
+to the one that listens. A child has a limit of time and of memory; the server dies with its parent.
 """
 
 import array
@@ -76,7 +76,8 @@ def _in_child(command: dict, outputs: list[int], kernel, run) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
         for number, output in enumerate(outputs, start=1):
             os.dup2(output, number)
-        sys.stdout, sys.stderr = (open(number, 'w', closefd=False, buffering=1) for number in (1, 2))
+        sys.stdout, sys.stderr = (open(number, 'w', closefd=False, buffering=1)
+                                  for number in (1, 2))
         os.environ.clear()
         os.environ.update(command['env'])
         os.chdir(command['cwd'])

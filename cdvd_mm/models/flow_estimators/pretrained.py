@@ -6,7 +6,7 @@ import re
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 
 
 class PretrainedEstimator(BaseModule):
@@ -31,6 +31,9 @@ class PretrainedEstimator(BaseModule):
     source = 'tools/model_converters/convert.py makes them from the published files'
     """Where the weights come from, for messages."""
 
+    constants: tuple[str, ...] = ()
+    """Buffers of the network that a file may leave out."""
+
     def __init__(self, estimator: BaseModule, init_cfg: dict | None = None) -> None:
         if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
             raise ValueError(f"{type(self).__name__} takes init_cfg=dict(type='Pretrained', "
@@ -50,8 +53,12 @@ class PretrainedEstimator(BaseModule):
         self._is_init = True  # nothing is left to draw: the file holds every weight
         try:
             prefix = rf'^(module\.)?({re.escape(self.prefix)}\.)?'
-            load_checkpoint(self.estimator, self.checkpoint, map_location='cpu', strict=True,
-                            revise_keys=[(prefix, '')])
+            checkpoint = _load_checkpoint(self.checkpoint, map_location='cpu')
+            state = checkpoint.get('state_dict', checkpoint)
+            for name in self.constants:
+                state.setdefault(name, getattr(self.estimator, name))
+            _load_checkpoint_to_model(self.estimator, checkpoint, strict=True,
+                                      revise_keys=[(prefix, '')])
         except RuntimeError as error:
             raise ValueError(f'{self.checkpoint} does not hold the weights of '
                              f'{type(self.estimator).__name__}: {error}') from error

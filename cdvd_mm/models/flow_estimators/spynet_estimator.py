@@ -28,6 +28,7 @@ class SpyNetEstimator(PretrainedEstimator):
     """
 
     source = "OpenMMLab's spynet_20210409-c6c1bd09.pth is taken as it is"
+    constants = ('mean', 'std')  # MMagic makes them after it has loaded that file, strictly
 
     def __init__(self, init_cfg: dict | None = None) -> None:
         super().__init__(SPyNet(pretrained=None), init_cfg)
