@@ -158,6 +158,8 @@ def check_dataset(dataset: str, root: str, deep: bool = False,
         report.problems += _check_gamma(folders[split])
         if not cls.OFFICIAL_TEST_VIDEOS:
             _check_counts(report, cls, split)
+        if report.splits[split].official:
+            _check_sizes(report, cls, split)
     if deep:
         report.problems += _decode_all(report, workers)
     return report
@@ -221,7 +223,6 @@ def _check_official(report: Report, cls: type[VideoDeblurDataset]) -> None:
                 report.root, f'train: {found[0]} videos with {found[1]} frames, the published '
                 f'dataset has {result.expected[0]} with {result.expected[1]}',
                 'download what is missing, or remove what is not part of it'))
-        _check_sizes(report, cls, split)
 
 
 def _check_counts(report: Report, cls: type[BSDDataset] | type[REDSDataset], split: str) -> None:
@@ -246,7 +247,6 @@ def _check_counts(report: Report, cls: type[BSDDataset] | type[REDSDataset], spl
         if frames is not None and len(video) != frames // videos:
             report.problems.append(Problem(folder, f'{len(video)} frames, the published video has '
                                            f'{frames // videos}', 'download it again'))
-    _check_sizes(report, cls, split)
 
 
 def _check_sizes(report: Report, cls: type[VideoDeblurDataset], split: str) -> None:
