@@ -52,7 +52,7 @@ setup(
     license='Apache-2.0',
     keywords='video deblurring, video restoration, CDVD-TSP, MMagic, OpenMMLab',
     packages=find_packages(include=['cdvd_mm', 'cdvd_mm.*']),
-    package_data={'cdvd_mm': ['py.typed', 'weights/*']},
+    package_data={'cdvd_mm': ['py.typed', 'weights/*', 'web/static/*']},
     cmdclass={'build_py': BuildWithMim},
     entry_points={'console_scripts': ['cdvd-mm = cdvd_mm.cli:main']},
     python_requires=VERSIONS['python_requires'](),

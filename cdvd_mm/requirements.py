@@ -18,7 +18,7 @@ PYTHON = ((3, 10), (3, 13))
 TORCH = '2.11.0'
 """The PyTorch to install where there is none and none is asked for."""
 
-EXTRAS = ('video', 'data', 'figures', 'heif', 'tests')
+EXTRAS = ('video', 'web', 'data', 'figures', 'heif', 'tests')
 """What can be left out of an installation, see ``Requirement.group``."""
 
 
@@ -163,6 +163,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     _any('tqdm', 'tqdm', 'base', 'needed by MMagic'),
     # 19 has no metadata_errors any more, without which a video with odd tags cannot be opened.
     _any('av', 'av', 'video', 'reading and writing video files', '17', '19'),
+    _exact('Gradio', 'gradio', ['gradio'], 'web', '6.31.0', 'the page of cdvd-mm web'),
+    _any('fastapi', 'fastapi', 'web', 'comes with Gradio'),
+    _any('uvicorn', 'uvicorn', 'web', 'comes with Gradio'),
     _any('lmdb', 'lmdb', 'data', 'datasets packed into one file'),
     _any('matplotlib', 'matplotlib', 'figures', 'comparison figures'),
     _any('skimage', 'scikit-image', 'figures', 'photographs of the demo', '0.22'),
@@ -170,6 +173,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     _any('pytest', 'pytest', 'tests', 'test suite', '8'),
     _any('pytest_timeout', 'pytest-timeout', 'tests', 'test suite'),
     _any('hypothesis', 'hypothesis', 'tests', 'test suite'),
+    _any('selenium', 'selenium', 'tests', 'tests of the page', '4.20'),
     _any('', 'ruff', 'tests', 'style'),
     _any('', 'mypy', 'tests', 'types'),
     _any('wheel', 'wheel', 'tests', 'test of the wheel'),

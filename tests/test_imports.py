@@ -68,6 +68,9 @@ ALLOWED = {
     'cdvd_mm.converters': {'torch', 'mmengine', 'cdvd_mm.models', 'cdvd_mm.files',
                            'cdvd_mm.options', 'cdvd_mm.version'},
     'cdvd_mm.bench': TOP | {'torchvision', 'av', 'skimage', 'cdvd_mm.deblur'},
+    'cdvd_mm.web': {'av', 'cv2', 'numpy', 'gradio', 'fastapi', 'uvicorn', 'mmengine',
+                    'cdvd_mm.deblur', 'cdvd_mm.inference', 'cdvd_mm.video', 'cdvd_mm.errors',
+                    'cdvd_mm.options'},
     'cdvd_mm.reports': TOP | {'cdvd_mm.bench', 'cdvd_mm.data_tools'},
 }
 # The public face, and the command.

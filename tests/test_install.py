@@ -60,7 +60,7 @@ def test_another_index_may_label_its_builds():
 def test_a_checkout():
     steps = plan(InstallOptions(editable='/checkout', extras='all'), there())
     assert set(steps[0].arguments) == {'setuptools>=64,<82', 'wheel'}
-    assert '/checkout[video,data,figures,heif,tests]' in steps[2].arguments
+    assert '/checkout[video,web,data,figures,heif,tests]' in steps[2].arguments
     assert 'click' not in steps[2].arguments  # setup.py says it
 
 
