@@ -6,6 +6,7 @@ import dataclasses
 import time
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,11 @@ from cdvd_mm.video.reader import open_reader
 
 from .options import Model
 from .views import write_overlays, write_view
-from .worker import Tell
 
 if TYPE_CHECKING:  # imported where it is needed: it takes seconds
     from cdvd_mm.deblur.inferencer import VideoDeblurInferencer
+
+Tell = Callable[..., None]
 
 PICTURES_PER_SECOND = 2.
 _HDR = {16: 'HDR (PQ)', 18: 'HDR (HLG)'}

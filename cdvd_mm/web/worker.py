@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 
 from cdvd_mm.errors import explain
 
-Tell = Callable[..., None]
-
 
 class Message(NamedTuple):
     """What the process says of its task.
@@ -120,7 +118,7 @@ def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
     os._exit(0)
 
 
-def _perform(task: str, arguments: dict[str, Any], tell: Tell) -> Message:
+def _perform(task: str, arguments: dict[str, Any], tell: Callable[..., None]) -> Message:
     from . import tasks
     try:
         return Message('done', getattr(tasks, task)(tell, **arguments))
