@@ -35,10 +35,10 @@ class Page:
         return hosts[0].shadow_root.find_element('css selector', selector) if hosts else None
 
     def button(self, text):
-        return next(found for found in self.find('button') if found.text.startswith(text))
+        return next((found for found in self.find('button') if found.text.startswith(text)), None)
 
     def press(self, text):
-        until(lambda: self.button(text).is_enabled(), f'{text} to be enabled')
+        until(lambda: (found := self.button(text)) and found.is_enabled(), f'{text} to be enabled')
         self.button(text).click()
 
     def text(self):
