@@ -52,3 +52,4 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(PATIENCE)
+        assert not list((self.folder / 'visits').iterdir()), 'files of pages are left'

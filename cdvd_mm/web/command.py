@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 
+from cdvd_mm.errors import terminable
 from cdvd_mm.inference.options import InferenceOptions
 
 from .options import WebOptions
@@ -48,9 +49,10 @@ def web(options: WebOptions, inference: InferenceOptions) -> int:
         server = uvicorn.Server(uvicorn.Config(app, log_level='warning', access_log=False,
                                                timeout_graceful_shutdown=1,
                                                proxy_headers=True))
-        server.run(sockets=[listener])
+        with terminable():  # uvicorn ends in order, then sends itself the signal again
+            server.run(sockets=[listener])
     except KeyboardInterrupt:
-        pass  # uvicorn has ended in order by then
+        pass
     finally:
         desk.close()
     return 0
