@@ -22,7 +22,7 @@ class VideoDeblurInferencer(FrameInferencer):
     """Restores videos, folders of frames and sequences of arrays.
 
     >>> deblur = VideoDeblurInferencer('configs/cdvd_gopro.py', 'cdvd_gopro.pth')
-    >>> deblur('shaky.mp4', 'sharp.mp4')
+    >>> deblur('blurred.mp4', 'sharp.mp4')
     >>> sharp = list(deblur.restore(frames))
 
     Its arguments are those of :class:`~cdvd_mm.inference.inferencer.FrameInferencer`.
