@@ -111,8 +111,8 @@ def test_it_holds_what_it_needs(wheel):
     expected = {f'cdvd_mm/{path.relative_to(ROOT / "cdvd_mm").as_posix()}': path
                 for path in (ROOT / 'cdvd_mm').rglob('*.py')}
     expected['cdvd_mm/py.typed'] = ROOT / 'cdvd_mm/py.typed'
-    expected.update((f'cdvd_mm/weights/{path.name}', path)
-                    for path in (ROOT / 'cdvd_mm').glob('weights/*'))
+    expected.update((f'cdvd_mm/{folder}/{path.name}', path) for folder in ('weights', 'web/static')
+                    for path in (ROOT / 'cdvd_mm' / folder).iterdir())
     shipped = [path for folder in ('configs', 'tools') for path in (ROOT / folder).rglob('*')
                if path.is_file() and path.suffix != '.pyc']
     expected.update((f'cdvd_mm/.mim/{path.relative_to(ROOT).as_posix()}', path)

@@ -21,8 +21,8 @@ _CODE_FONTS = ('ui-monospace', 'monospace')
 _ON_UPLOADED = "element.addEventListener('cdvd-uploaded', (e) => trigger('upload', e.detail))"
 _ON_SEE = "element.addEventListener('cdvd-see', (e) => trigger('select', e.detail))"
 _INTRODUCTION = """<h1>Deblur a video</h1>
-<p>Drop a blurred video, see before and after, take the sharp one home. Everything is computed on the
-machine that serves this page, and removed when the page is closed.</p>"""
+<p>Drop a blurred video, see before and after, take the sharp one home. Everything is computed on
+the machine that serves this page, and removed when the page is closed.</p>"""
 
 
 def make_page(desk: Desk) -> Any:

@@ -52,9 +52,9 @@ class Worker:
             return
         self.stop()
         self._pipe, far = self._context.Pipe()
-        self._process = self._context.Process(target=_serve, args=(far, ), daemon=True,
-                                              name=self._name)
-        self._process.start()
+        process = self._context.Process(target=_serve, args=(far, ), daemon=True, name=self._name)
+        process.start()
+        self._process = process  # another thread sees it once it runs
         far.close()
 
     def run(self, task: str, arguments: dict[str, Any]) -> Generator[Message | None, None, None]:
@@ -108,9 +108,9 @@ def _serve(pipe: Connection) -> None:
     while True:
         try:
             task, arguments = pipe.recv()
-        except EOFError:
+            pipe.send(_perform(task, arguments, lambda *news: pipe.send(Message('progress', news))))
+        except (EOFError, BrokenPipeError):
             return
-        pipe.send(_perform(task, arguments, lambda *news: pipe.send(Message('progress', news))))
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
