@@ -64,7 +64,9 @@ def test_inference_and_profile(settings):
     assert {row['precision'] for row in table.figures['cases']} == set(settings.precisions)
     rows = only(speed.profile_fastest(settings)).figures
     assert any('convolution' in row['name'] for row in rows)
-    assert .9 < sum(row['share'] for row in rows) <= 1 + 1e-9
+    shares = [row['share'] for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < shares[-1] and sum(shares) <= 1 + 1e-9
 
 
 def test_files(settings):

@@ -102,7 +102,8 @@ def parsed(options, *_) -> None:
     """Take the place of a command: its options were read, those of the config are tried."""
     from cdvd_mm.engine.config import load_config
     if getattr(options, 'cfg_options', None):
-        load_config(options.config, options.cfg_options)
+        for config in getattr(options, 'configs', None) or [options.config]:
+            load_config(config, options.cfg_options)
 
 
 def run(program: str, *arguments: str) -> int:

@@ -53,6 +53,7 @@ PARSED = {
     'NNODES=': 'several machines; the same training on one of them is run',
     'stages_3': 'trains eleven networks; two of its rows are run',
     'cdvd-mm web': 'serves until it is ended; tests/test_web runs it',
+    'configs/budget/{': 'trains four networks; tests/test_configs.py runs each for a step',
     'compare_demo.py': 'trains nine networks; tests/test_tools/test_demo_tools.py runs it',
 }
 """By part of a command: why its options are parsed and nothing is run."""
